@@ -1,0 +1,84 @@
+// The seam between a worker and the ring: one weighted allreduce of drifts at a time.
+//
+// Every member holds the same `base` and its own `local`; the ring leaves in `shadow`
+//   base + (1/W) sum_k weight_k (local_k - base)        with W = sum_k weight_k
+// the same bits on every member, because the owner of a segment alone finalises it and the others
+// copy its bytes (protocol.md 4.4). `local` and `base` are only read, so an aborted ring loses
+// nothing. Implementations: ZmqRing (sockets and a thread) and sim::SimRing.
+#ifndef RONDO_RUNTIME_COLLECTIVE_RING_H_
+#define RONDO_RUNTIME_COLLECTIVE_RING_H_
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/ids.h"
+#include "runtime/group/fence.h"
+#include "runtime/net/traffic.h"
+
+namespace runtime {
+
+// Where a worker's ring socket listens.
+struct RingEndpoint {
+  std::string tcp;  // "tcp://host:port"
+  std::string ipc;  // "ipc://@rondo-<incarnation>", or empty if the worker offers none.
+  // Boot id and network namespace; two members with equal keys may use ipc.
+  std::string host_key;
+
+  bool operator==(const RingEndpoint&) const = default;
+};
+
+struct RingMember {
+  NodeId node;
+  RingEndpoint endpoint;
+  // Share in the mean; finite, >= 0. A member of weight 0 is skipped, never multiplied.
+  float weight = 1;
+};
+
+struct RingJob {
+  Fence fence;
+  Traffic traffic = Traffic::kRing;  // kRing or kEvaluation: whom the bytes are booked to.
+  std::vector<RingMember> members;   // In ring order; 1 to 32.
+  std::uint32_t rank = 0;            // This worker's place in `members`.
+  // All of one length >= 1; borrowed until `done` is called.
+  std::span<const float> local;
+  std::span<const float> base;
+  std::span<float> shadow;
+  std::uint64_t layout_hash = 0;  // Goes into the root (runtime/base/hash.h).
+};
+
+struct RingResult {
+  Fence fence;
+  Hash128 root;                     // Over the bytes in `shadow`.
+  std::uint64_t payload_bytes = 0;  // Floats sent by this member.
+  std::uint64_t total_bytes = 0;    // Payload, our headers, ZMTP's framing, credits: all it sent.
+  Duration elapsed{0};              // From Start on this member to its last byte.
+};
+
+class Ring {
+ public:
+  // Called once per Start, on the ring's thread. kAborted: Abort was called. kDataLoss: a chunk
+  // failed its checksum; the message names the edge. kUnavailable: a neighbour is gone.
+  using Done = absl::AnyInvocable<void(absl::StatusOr<RingResult>)>;
+
+  virtual ~Ring() = default;
+
+  virtual RingEndpoint endpoint() const = 0;
+  // Begins the job; an unfinished older one is aborted first. Never blocks.
+  virtual void Start(RingJob job, Done done) = 0;
+  // Ends the job of `fence`, if it is the present one. `done` is called with kAborted when the
+  // ring no longer touches the job's buffers.
+  virtual void Abort(const Fence& fence) = 0;
+  // Bytes that move forward only (chunks sent, received): a watchdog reads it from any thread.
+  virtual std::uint64_t ProgressCounter() const = 0;
+};
+
+}  // namespace runtime
+
+#endif  // RONDO_RUNTIME_COLLECTIVE_RING_H_
