@@ -27,7 +27,7 @@ enum class Exit : int {
 };
 
 struct UserError {
-  std::string code;     // "WORKER_LOST": upper case, greppable, stable.
+  std::string code;  // "WORKER_LOST": upper case, greppable, stable.
   Exit exit = Exit::kInternal;
   std::string message;  // One sentence what, one why.
   std::string hint;     // What to do; may be empty.

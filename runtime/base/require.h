@@ -16,8 +16,9 @@ namespace runtime {
 
 }  // namespace runtime
 
-#define REQUIRE(condition)                                                     \
-  (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0)    \
-                                                     : ::runtime::RequireFailed(__FILE__, __LINE__, #condition))
+#define REQUIRE(condition)                           \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
+       : ::runtime::RequireFailed(__FILE__, __LINE__, #condition))
 
 #endif  // RONDO_RUNTIME_BASE_REQUIRE_H_

@@ -8,11 +8,11 @@
 #include <utility>
 
 // Returns from the enclosing function if `expression` is not OK.
-#define RETURN_IF_ERROR(expression)                        \
-  do {                                                     \
+#define RETURN_IF_ERROR(expression)                                       \
+  do {                                                                    \
     if (absl::Status rondo_status_ = (expression); !rondo_status_.ok()) { \
-      return rondo_status_;                                \
-    }                                                      \
+      return rondo_status_;                                               \
+    }                                                                     \
   } while (false)
 
 #define RONDO_CONCAT_INNER_(a, b) a##b
