@@ -1,0 +1,475 @@
+#include "actors/messages.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+constexpr std::size_t kMaxEndpointBytes = 300;
+constexpr std::size_t kMaxTextBytes = 64 * 1024;
+
+// ------------------------------------------------------------------------------ shared parts ----
+
+void Write(const runtime::Fence& fence, schema::Fence::Builder wire) {
+  wire.setRun(fence.run);
+  wire.setHeadEpoch(fence.head_epoch);
+  wire.setView(Number(fence.view));
+  wire.setRound(Number(fence.round));
+  wire.setAttempt(fence.attempt);
+}
+
+runtime::Fence Read(schema::Fence::Reader wire) {
+  return {.run = wire.getRun(),
+          .head_epoch = wire.getHeadEpoch(),
+          .view = runtime::ViewId{wire.getView()},
+          .round = runtime::RoundId{wire.getRound()},
+          .attempt = wire.getAttempt()};
+}
+
+void Write(const runtime::Hash128& hash, schema::Hash::Builder wire) {
+  wire.setHigh(hash.high);
+  wire.setLow(hash.low);
+}
+
+runtime::Hash128 Read(schema::Hash::Reader wire) {
+  return {.high = wire.getHigh(), .low = wire.getLow()};
+}
+
+void Write(const runtime::Ledger& ledger, schema::Bytes::Builder wire) {
+  wire.setControl(ledger.Of(runtime::Traffic::kControl));
+  wire.setState(ledger.Of(runtime::Traffic::kState));
+  wire.setDecision(ledger.Of(runtime::Traffic::kDecision));
+  wire.setRing(ledger.Of(runtime::Traffic::kRing));
+  wire.setEvaluation(ledger.Of(runtime::Traffic::kEvaluation));
+  wire.setJoin(ledger.Of(runtime::Traffic::kJoin));
+  wire.setCheckpoint(ledger.Of(runtime::Traffic::kCheckpoint));
+}
+
+runtime::Ledger Read(schema::Bytes::Reader wire) {
+  runtime::Ledger ledger;
+  ledger.Add(runtime::Traffic::kControl, wire.getControl());
+  ledger.Add(runtime::Traffic::kState, wire.getState());
+  ledger.Add(runtime::Traffic::kDecision, wire.getDecision());
+  ledger.Add(runtime::Traffic::kRing, wire.getRing());
+  ledger.Add(runtime::Traffic::kEvaluation, wire.getEvaluation());
+  ledger.Add(runtime::Traffic::kJoin, wire.getJoin());
+  ledger.Add(runtime::Traffic::kCheckpoint, wire.getCheckpoint());
+  return ledger;
+}
+
+void Write(const runtime::Drops& drops, schema::Dropped::Builder wire) {
+  wire.setHandshake(drops.handshake);
+  wire.setFrame(drops.frame);
+  wire.setChecksum(drops.checksum);
+  wire.setFence(drops.fence);
+  wire.setDecode(drops.decode);
+  wire.setActor(drops.actor);
+  wire.setFull(drops.full);
+}
+
+runtime::Drops Read(schema::Dropped::Reader wire) {
+  return {.handshake = wire.getHandshake(),
+          .frame = wire.getFrame(),
+          .checksum = wire.getChecksum(),
+          .fence = wire.getFence(),
+          .decode = wire.getDecode(),
+          .actor = wire.getActor(),
+          .full = wire.getFull()};
+}
+
+absl::StatusOr<std::string> ReadText(capnp::Text::Reader text, std::size_t max_bytes) {
+  if (text.size() > max_bytes) return absl::InvalidArgumentError("a text is too long");
+  return std::string(text.begin(), text.size());
+}
+
+void Write(const runtime::RingEndpoint& endpoint, schema::RingEndpoint::Builder wire) {
+  wire.setTcp(endpoint.tcp);
+  wire.setIpc(endpoint.ipc);
+  wire.setHostKey(endpoint.host_key);
+}
+
+absl::StatusOr<runtime::RingEndpoint> Read(schema::RingEndpoint::Reader wire) {
+  ASSIGN_OR_RETURN(std::string tcp, ReadText(wire.getTcp(), kMaxEndpointBytes));
+  ASSIGN_OR_RETURN(std::string ipc, ReadText(wire.getIpc(), kMaxEndpointBytes));
+  ASSIGN_OR_RETURN(std::string host_key, ReadText(wire.getHostKey(), kMaxEndpointBytes));
+  return runtime::RingEndpoint{
+      .tcp = std::move(tcp), .ipc = std::move(ipc), .host_key = std::move(host_key)};
+}
+
+void Write(const std::vector<Member>& members, capnp::List<schema::Member>::Builder wire) {
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    schema::Member::Builder member = wire[static_cast<unsigned>(i)];
+    member.initNode().setHigh(members[i].node.high);
+    member.getNode().setLow(members[i].node.low);
+    member.setSlot(members[i].slot);
+    member.setWeight(members[i].weight);
+    Write(members[i].endpoint, member.initEndpoint());
+  }
+}
+
+absl::StatusOr<std::vector<Member>> Read(capnp::List<schema::Member>::Reader wire) {
+  if (wire.size() == 0 || wire.size() > kMaxMembers) {
+    return absl::InvalidArgumentError("a view has no members, or too many");
+  }
+  std::vector<Member> members;
+  members.reserve(wire.size());
+  for (const schema::Member::Reader member : wire) {
+    if (!std::isfinite(member.getWeight()) || member.getWeight() < 0) {
+      return absl::InvalidArgumentError("a member's weight is negative or not finite");
+    }
+    ASSIGN_OR_RETURN(runtime::RingEndpoint endpoint, Read(member.getEndpoint()));
+    members.push_back(
+        {.node = {.high = member.getNode().getHigh(), .low = member.getNode().getLow()},
+         .slot = member.getSlot(),
+         .weight = member.getWeight(),
+         .endpoint = std::move(endpoint)});
+  }
+  return members;
+}
+
+schema::Order::Purpose Write(Purpose purpose) {
+  return purpose == Purpose::kSynchronize ? schema::Order::Purpose::SYNCHRONIZE
+                                          : schema::Order::Purpose::EVALUATE;
+}
+
+absl::StatusOr<Purpose> Read(schema::Order::Purpose wire) {
+  switch (wire) {
+    case schema::Order::Purpose::SYNCHRONIZE: return Purpose::kSynchronize;
+    case schema::Order::Purpose::EVALUATE: return Purpose::kEvaluate;
+  }
+  return absl::InvalidArgumentError("unknown purpose");
+}
+
+void Write(const std::vector<float>& values, capnp::Data::Builder wire) {
+  std::memcpy(wire.begin(), values.data(), wire.size());
+}
+
+absl::StatusOr<std::vector<float>> ReadFloats(capnp::Data::Reader wire) {
+  if (wire.size() % sizeof(float) != 0 || wire.size() > kMaxStateFloats * sizeof(float)) {
+    return absl::InvalidArgumentError("a state's vector has an impossible size");
+  }
+  std::vector<float> values(wire.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), wire.begin(), wire.size());
+  return values;
+}
+
+// One overload per alternative of a variant.
+template <typename... Fs>
+struct Overload : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+Overload(Fs...) -> Overload<Fs...>;
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------- messages ----
+
+void Nothing::Encode(Wire::Builder) const {}
+absl::StatusOr<Nothing> Nothing::Decode(Wire::Reader) { return Nothing{}; }
+
+void ReadyToRun::Encode(Wire::Builder wire) const {
+  wire.setLayoutHash(layout_hash);
+  wire.setTrainable(trainable);
+  wire.setTotal(total);
+  Write(base_root, wire.initBaseRoot());
+  wire.setDataFingerprint(data_fingerprint);
+  wire.setTrainSamples(train_samples);
+  wire.setTestSamples(test_samples);
+  Write(endpoint, wire.initEndpoint());
+}
+
+absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
+  ReadyToRun message{.layout_hash = wire.getLayoutHash(),
+                     .trainable = wire.getTrainable(),
+                     .total = wire.getTotal(),
+                     .base_root = Read(wire.getBaseRoot()),
+                     .data_fingerprint = wire.getDataFingerprint(),
+                     .train_samples = wire.getTrainSamples(),
+                     .test_samples = wire.getTestSamples()};
+  ASSIGN_OR_RETURN(message.endpoint, Read(wire.getEndpoint()));
+  if (message.trainable == 0 || message.trainable > message.total ||
+      message.total > kMaxModelFloats) {
+    return absl::InvalidArgumentError("a model of an impossible size");
+  }
+  return message;
+}
+
+void Assign::Encode(Wire::Builder wire) const {
+  wire.setRun(run);
+  wire.setHeadEpoch(head_epoch);
+  wire.setSlot(slot);
+  wire.setConfig(config);
+  wire.setMonitor(Number(monitor));
+}
+
+absl::StatusOr<Assign> Assign::Decode(Wire::Reader wire) {
+  if (wire.getSlot() >= kMaxMembers) return absl::InvalidArgumentError("slot out of range");
+  ASSIGN_OR_RETURN(std::string config, ReadText(wire.getConfig(), kMaxTextBytes));
+  return Assign{.run = wire.getRun(),
+                .head_epoch = wire.getHeadEpoch(),
+                .slot = wire.getSlot(),
+                .config = std::move(config),
+                .monitor = runtime::ActorId{wire.getMonitor()}};
+}
+
+void Decision::Encode(Wire::Builder wire) const {
+  Write(fence, wire.initFence());
+  wire.setNumber(number);
+  wire.setSequence(sequence);
+  wire.setStep(step);
+}
+
+absl::StatusOr<Decision> Decision::Decode(Wire::Reader wire) {
+  return Decision{.fence = Read(wire.getFence()),
+                  .number = wire.getNumber(),
+                  .sequence = wire.getSequence(),
+                  .step = wire.getStep()};
+}
+
+void Order::Encode(Wire::Builder wire) const {
+  Write(fence, wire.initFence());
+  wire.setNumber(number);
+  wire.setStep(step);
+  std::visit(Overload{
+                 [&](const OpenView& view) {
+                   Write(view.members, wire.initView(static_cast<unsigned>(view.members.size())));
+                 },
+                 [&](const Prepare& prepare) { wire.setPrepare(Write(prepare.purpose)); },
+                 [&](const Start& start) {
+                   auto group = wire.initStart();
+                   group.setPurpose(Write(start.purpose));
+                   Write(start.members,
+                         group.initMembers(static_cast<unsigned>(start.members.size())));
+                 },
+                 [&](const Commit& commit) {
+                   auto group = wire.initCommit();
+                   Write(commit.root, group.initRoot());
+                   group.setThenEvaluate(commit.then_evaluate);
+                 },
+                 [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
+                 [&](const EvaluateMean&) { wire.setEvaluate(); },
+                 [&](const Finish& finish) {
+                   auto group = wire.initFinish();
+                   group.setSaveModel(finish.save_model);
+                   group.setFailed(finish.failed);
+                 },
+             },
+             body);
+}
+
+absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
+  Order order{.fence = Read(wire.getFence()), .number = wire.getNumber(), .step = wire.getStep()};
+  switch (wire.which()) {
+    case Wire::VIEW: {
+      ASSIGN_OR_RETURN(std::vector<Member> members, Read(wire.getView()));
+      order.body = OpenView{.members = std::move(members)};
+      return order;
+    }
+    case Wire::PREPARE: {
+      ASSIGN_OR_RETURN(const Purpose purpose, Read(wire.getPrepare()));
+      order.body = Prepare{.purpose = purpose};
+      return order;
+    }
+    case Wire::START: {
+      ASSIGN_OR_RETURN(const Purpose purpose, Read(wire.getStart().getPurpose()));
+      ASSIGN_OR_RETURN(std::vector<Member> members, Read(wire.getStart().getMembers()));
+      order.body = Start{.purpose = purpose, .members = std::move(members)};
+      return order;
+    }
+    case Wire::COMMIT:
+      order.body = Commit{.root = Read(wire.getCommit().getRoot()),
+                          .then_evaluate = wire.getCommit().getThenEvaluate()};
+      return order;
+    case Wire::ABORT: {
+      ASSIGN_OR_RETURN(std::string reason, ReadText(wire.getAbort(), kMaxTextBytes));
+      order.body = AbortAttempt{.reason = std::move(reason)};
+      return order;
+    }
+    case Wire::EVALUATE: order.body = EvaluateMean{}; return order;
+    case Wire::FINISH: {
+      ASSIGN_OR_RETURN(std::string failed, ReadText(wire.getFinish().getFailed(), kMaxTextBytes));
+      order.body =
+          Finish{.save_model = wire.getFinish().getSaveModel(), .failed = std::move(failed)};
+      return order;
+    }
+  }
+  return absl::InvalidArgumentError("unknown order");
+}
+
+void StateReport::Encode(Wire::Builder wire) const {
+  Write(fence, wire.initFence());
+  wire.setNumber(number);
+  wire.setSequence(sequence);
+  wire.setStep(step);
+  wire.setSquaredNorm(squared_norm);
+  wire.setProjection(projection);
+  if (!xi_new.IsNull()) {
+    Write(xi_new, wire.initXiNew());
+    Write(xi_old, wire.initXiOld());
+  }
+  if (!vector.empty()) {
+    Write(vector, wire.initVector(static_cast<unsigned>(vector.size() * sizeof(float))));
+  }
+}
+
+absl::StatusOr<StateReport> StateReport::Decode(Wire::Reader wire) {
+  StateReport report{.fence = Read(wire.getFence()),
+                     .number = wire.getNumber(),
+                     .sequence = wire.getSequence(),
+                     .step = wire.getStep(),
+                     .squared_norm = wire.getSquaredNorm(),
+                     .projection = wire.getProjection(),
+                     .xi_new = Read(wire.getXiNew()),
+                     .xi_old = Read(wire.getXiOld())};
+  if (report.squared_norm < 0) return absl::InvalidArgumentError("a squared norm is negative");
+  ASSIGN_OR_RETURN(report.vector, ReadFloats(wire.getVector()));
+  return report;
+}
+
+void Answer::Encode(Wire::Builder wire) const {
+  Write(fence, wire.initFence());
+  wire.setNumber(number);
+  std::visit(Overload{
+                 [&](const Ready& ready) {
+                   auto group = wire.initReady();
+                   group.setPurpose(Write(ready.purpose));
+                   group.setStep(ready.step);
+                   group.setWeight(ready.weight);
+                   Write(ready.root, group.initRoot());
+                   group.setLoss(ready.loss);
+                 },
+                 [&](const Done& done) {
+                   auto group = wire.initDone();
+                   Write(done.root, group.initRoot());
+                   group.setSeconds(done.seconds);
+                   Write(done.sent, group.initSent());
+                 },
+                 [&](const Fail& fail) {
+                   auto group = wire.initFail();
+                   group.setCode(fail.code);
+                   group.setMessage(fail.message);
+                 },
+                 [&](const Evaluated& evaluated) {
+                   auto group = wire.initEvaluated();
+                   group.setCorrect(evaluated.correct);
+                   group.setSamples(evaluated.samples);
+                   group.setLossSum(evaluated.loss_sum);
+                 },
+                 [&](const Finished& finished) {
+                   auto group = wire.initFinished();
+                   Write(finished.sent, group.initSent());
+                   Write(finished.dropped, group.initDropped());
+                   group.setComputeSeconds(finished.compute_seconds);
+                   group.setWaitSeconds(finished.wait_seconds);
+                   group.setRingSeconds(finished.ring_seconds);
+                   group.setEvaluateSeconds(finished.evaluate_seconds);
+                   group.setSamples(finished.samples);
+                 },
+             },
+             body);
+}
+
+absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
+  Answer answer{.fence = Read(wire.getFence()), .number = wire.getNumber()};
+  switch (wire.which()) {
+    case Wire::READY: {
+      const auto group = wire.getReady();
+      ASSIGN_OR_RETURN(const Purpose purpose, Read(group.getPurpose()));
+      if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
+        return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
+      }
+      answer.body = Ready{.purpose = purpose,
+                          .step = group.getStep(),
+                          .weight = group.getWeight(),
+                          .root = Read(group.getRoot()),
+                          .loss = group.getLoss()};
+      return answer;
+    }
+    case Wire::DONE: {
+      const auto group = wire.getDone();
+      answer.body = Done{.root = Read(group.getRoot()),
+                         .seconds = group.getSeconds(),
+                         .sent = Read(group.getSent())};
+      return answer;
+    }
+    case Wire::FAIL: {
+      ASSIGN_OR_RETURN(std::string code, ReadText(wire.getFail().getCode(), kMaxEndpointBytes));
+      ASSIGN_OR_RETURN(std::string message, ReadText(wire.getFail().getMessage(), kMaxTextBytes));
+      answer.body = Fail{.code = std::move(code), .message = std::move(message)};
+      return answer;
+    }
+    case Wire::EVALUATED: {
+      const auto group = wire.getEvaluated();
+      if (group.getCorrect() > group.getSamples()) {
+        return absl::InvalidArgumentError("more correct samples than samples");
+      }
+      answer.body = Evaluated{.correct = group.getCorrect(),
+                              .samples = group.getSamples(),
+                              .loss_sum = group.getLossSum()};
+      return answer;
+    }
+    case Wire::FINISHED: {
+      const auto group = wire.getFinished();
+      answer.body = Finished{.sent = Read(group.getSent()),
+                             .dropped = Read(group.getDropped()),
+                             .compute_seconds = group.getComputeSeconds(),
+                             .wait_seconds = group.getWaitSeconds(),
+                             .ring_seconds = group.getRingSeconds(),
+                             .evaluate_seconds = group.getEvaluateSeconds(),
+                             .samples = group.getSamples()};
+      return answer;
+    }
+  }
+  return absl::InvalidArgumentError("unknown answer");
+}
+
+void MemberStatusReply::Encode(Wire::Builder wire) const { wire.setLastAnswer(last_answer); }
+
+absl::StatusOr<MemberStatusReply> MemberStatusReply::Decode(Wire::Reader wire) {
+  return MemberStatusReply{.last_answer = wire.getLastAnswer()};
+}
+
+void MemberStatus::Encode(Wire::Builder wire) const {
+  Write(fence, wire.initFence());
+  wire.setLastOrder(last_order);
+  wire.setLastAnswer(last_answer);
+  wire.setStep(step);
+  Write(dropped, wire.initDropped());
+  wire.setDriftSquared(drift_squared);
+  Write(sent, wire.initSent());
+}
+
+absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
+  return MemberStatus{.fence = Read(wire.getFence()),
+                      .last_order = wire.getLastOrder(),
+                      .last_answer = wire.getLastAnswer(),
+                      .step = wire.getStep(),
+                      .dropped = Read(wire.getDropped()),
+                      .drift_squared = wire.getDriftSquared(),
+                      .sent = Read(wire.getSent())};
+}
+
+void ModelPart::Encode(Wire::Builder wire) const {
+  wire.setRun(run);
+  wire.setOffset(offset);
+  wire.setData(kj::arrayPtr(data.data(), data.size()));
+  wire.setLast(last);
+}
+
+absl::StatusOr<ModelPart> ModelPart::Decode(Wire::Reader wire) {
+  const capnp::Data::Reader data = wire.getData();
+  if (data.size() > kMaxModelPartBytes) {
+    return absl::InvalidArgumentError("a part of a model is too long");
+  }
+  return ModelPart{.run = wire.getRun(),
+                   .offset = wire.getOffset(),
+                   .data = std::vector<std::uint8_t>(data.begin(), data.end()),
+                   .last = wire.getLast()};
+}
+
+}  // namespace actors

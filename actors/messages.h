@@ -1,0 +1,226 @@
+// What a monitor and its workers say to one another, as plain structs.
+//
+// schema/training.capnp says who sends what and when; the field comments stand there. Decode checks
+// every range, so that whoever holds one of these structs may trust it. Non-finite floats of a
+// state or a loss pass: the monitor names the worker they came from.
+#ifndef RONDO_ACTORS_MESSAGES_H_
+#define RONDO_ACTORS_MESSAGES_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runtime/actor/protocol.h"
+#include "runtime/base/hash.h"
+#include "runtime/base/ids.h"
+#include "runtime/collective/ring.h"
+#include "runtime/group/fence.h"
+#include "runtime/net/traffic.h"
+#include "schema/training.capnp.h"
+
+namespace actors {
+
+// Bounds on what a message may hold; a peer that exceeds them is refused, not obeyed.
+inline constexpr std::uint32_t kMaxMembers = 64;
+inline constexpr std::uint64_t kMaxModelFloats = 1ull << 33;
+inline constexpr std::size_t kMaxStateFloats = 200'000;
+inline constexpr std::size_t kMaxModelPartBytes = 512 * 1024;
+
+struct Nothing {
+  using Wire = schema::Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Nothing> Decode(Wire::Reader wire);
+};
+
+struct ReadyToRun {
+  using Wire = schema::ReadyToRun;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<ReadyToRun> Decode(Wire::Reader wire);
+
+  std::uint64_t layout_hash = 0;
+  std::uint64_t trainable = 0;
+  std::uint64_t total = 0;
+  runtime::Hash128 base_root;
+  std::uint64_t data_fingerprint = 0;
+  std::uint64_t train_samples = 0;
+  std::uint64_t test_samples = 0;
+  runtime::RingEndpoint endpoint;
+};
+
+struct Assign {
+  using Wire = schema::Assign;
+  using Reply = ReadyToRun;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Assign> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+  std::uint32_t head_epoch = 0;
+  std::uint32_t slot = 0;
+  std::string config;  // TOML, resolved.
+  runtime::ActorId monitor{};
+};
+
+struct Member {
+  runtime::NodeId node;
+  std::uint32_t slot = 0;
+  float weight = 1;
+  runtime::RingEndpoint endpoint;
+};
+
+enum class Purpose : std::uint8_t { kSynchronize, kEvaluate };
+
+struct Decision {
+  using Wire = schema::Decision;
+  static constexpr runtime::Traffic kTraffic = runtime::Traffic::kDecision;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Decision> Decode(Wire::Reader wire);
+
+  runtime::Fence fence;
+  std::uint64_t number = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t step = 0;
+};
+
+struct OpenView {
+  std::vector<Member> members;  // By slot.
+};
+struct Prepare {
+  Purpose purpose = Purpose::kSynchronize;
+};
+struct Start {
+  Purpose purpose = Purpose::kSynchronize;
+  std::vector<Member> members;  // In ring order.
+};
+struct Commit {
+  runtime::Hash128 root;
+  bool then_evaluate = false;
+};
+struct AbortAttempt {
+  std::string reason;
+};
+struct EvaluateMean {};
+struct Finish {
+  bool save_model = false;
+  std::string failed;
+};
+
+struct Order {
+  using Wire = schema::Order;
+  using Body = std::variant<OpenView, Prepare, Start, Commit, AbortAttempt, EvaluateMean, Finish>;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Order> Decode(Wire::Reader wire);
+
+  runtime::Fence fence;
+  std::uint64_t number = 0;
+  std::uint64_t step = 0;
+  Body body;
+};
+
+struct StateReport {
+  using Wire = schema::StateReport;
+  static constexpr runtime::Traffic kTraffic = runtime::Traffic::kState;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<StateReport> Decode(Wire::Reader wire);
+
+  runtime::Fence fence;
+  std::uint64_t number = 0;
+  std::uint64_t sequence = 0;
+  std::uint64_t step = 0;
+  float squared_norm = 0;
+  float projection = 0;
+  runtime::Hash128 xi_new;  // Both null: no xi.
+  runtime::Hash128 xi_old;
+  std::vector<float> vector;
+};
+
+struct Ready {
+  Purpose purpose = Purpose::kSynchronize;
+  std::uint64_t step = 0;
+  float weight = 1;
+  runtime::Hash128 root;
+  double loss = 0;
+};
+struct Done {
+  runtime::Hash128 root;
+  double seconds = 0;
+  runtime::Ledger sent;
+};
+struct Fail {
+  std::string code;
+  std::string message;
+};
+struct Evaluated {
+  std::uint64_t correct = 0;
+  std::uint64_t samples = 0;
+  double loss_sum = 0;
+};
+struct Finished {
+  runtime::Ledger sent;
+  runtime::Drops dropped;
+  double compute_seconds = 0;
+  double wait_seconds = 0;
+  double ring_seconds = 0;
+  double evaluate_seconds = 0;
+  std::uint64_t samples = 0;
+};
+
+struct Answer {
+  using Wire = schema::Answer;
+  using Body = std::variant<Ready, Done, Fail, Evaluated, Finished>;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Answer> Decode(Wire::Reader wire);
+
+  runtime::Fence fence;
+  std::uint64_t number = 0;
+  Body body;
+};
+
+struct MemberStatusReply {
+  using Wire = schema::MemberStatusReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<MemberStatusReply> Decode(Wire::Reader wire);
+
+  std::uint64_t last_answer = 0;
+};
+
+struct MemberStatus {
+  using Wire = schema::MemberStatus;
+  using Reply = MemberStatusReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<MemberStatus> Decode(Wire::Reader wire);
+
+  runtime::Fence fence;
+  std::uint64_t last_order = 0;
+  std::uint64_t last_answer = 0;
+  std::uint64_t step = 0;
+  runtime::Drops dropped;
+  float drift_squared = 0;
+  runtime::Ledger sent;
+};
+
+struct ModelPart {
+  using Wire = schema::ModelPart;
+  using Reply = Nothing;
+  static constexpr runtime::Traffic kTraffic = runtime::Traffic::kCheckpoint;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<ModelPart> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+  std::uint64_t offset = 0;
+  std::vector<std::uint8_t> data;
+  bool last = false;
+};
+
+using WorkerProtocol = runtime::Protocol<Assign, Decision, Order>;
+using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, ModelPart>;
+
+// The kind of actor that the head starts on every joined node, and its name there.
+inline constexpr char kWorkerKind[] = "worker";
+inline constexpr char kWorkerName[] = "worker";
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_MESSAGES_H_

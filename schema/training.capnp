@@ -1,0 +1,366 @@
+@0xc8a5e6f1d2b34907;
+# What the actors of training say to one another: client <-> head, monitor <-> worker.
+#
+# All orders of a monitor to its workers share one sequence of numbers (`number`), so do all answers
+# of one worker. Either side tells the other with every MemberStatus how far it has come, and the
+# other re-sends what is lacking; so no single copy of a message matters.
+
+using Cxx = import "/capnp/c++.capnp";
+using import "/schema/envelope.capnp".NodeId;
+$Cxx.namespace("schema");
+
+# -------------------------------------------------------------------------------- shared parts --
+
+struct Fence {
+  # Which try of which round, in which membership, of which run (runtime/group/fence.h).
+
+  run @0 :UInt64;
+  headEpoch @1 :UInt32;
+  view @2 :UInt32;
+  round @3 :UInt64;
+  attempt @4 :UInt32;
+  # 0 on reports and decisions, and on a READY that nobody asked for.
+}
+
+struct Hash {
+  # XXH3-128.
+
+  high @0 :UInt64;
+  low @1 :UInt64;
+}
+
+struct Bytes {
+  # What one process sent so far in this run, in bytes: payload, headers and ZMTP framing.
+
+  control @0 :UInt64;
+  state @1 :UInt64;
+  decision @2 :UInt64;
+  ring @3 :UInt64;
+  evaluation @4 :UInt64;
+  join @5 :UInt64;
+  checkpoint @6 :UInt64;
+}
+
+struct Dropped {
+  # What one process refused on arrival, in messages or connections.
+
+  handshake @0 :UInt64;
+  frame @1 :UInt64;
+  checksum @2 :UInt64;
+  fence @3 :UInt64;
+  decode @4 :UInt64;
+  actor @5 :UInt64;
+  full @6 :UInt64;
+}
+
+struct Nothing {
+  # An answer that says only that the question arrived and was obeyed.
+}
+
+# ----------------------------------------------------------------------------- client and head --
+
+struct SubmitRun {
+  # client -> head, once: start this run. Answer: RunAccepted.
+
+  config @0 :Text;
+  # The resolved configuration, TOML.
+
+  follower @1 :UInt64;
+  # Actor on the sender's node that RunEvents go to; 0: nobody follows.
+}
+
+struct RunAccepted {
+  # head -> client: the run is on its list.
+
+  runId @0 :Text;
+  folder @1 :Text;
+  # Where the head keeps the run's files, on the head's machine.
+}
+
+struct RunEvent {
+  # head -> following clients, as it happens.
+
+  runId @0 :Text;
+
+  json @1 :Text;
+  # One line of metrics.jsonl: {"event": ...}; the last of a run holds "terminal": true.
+
+  terminal @2 :Bool;
+
+  failed @3 :Bool;
+  # With `terminal`: the run failed for the reason below; otherwise `json` holds the result.
+
+  code @4 :Text;
+  exitCode @5 :UInt16;
+  message @6 :Text;
+  hint @7 :Text;
+}
+
+struct StopRun {
+  # client -> head: end the run at the next step boundary, with a synchronization. Answer: Nothing.
+
+  runId @0 :Text;
+  # Empty: the run that is running.
+}
+
+struct StatusRequest {
+  # client -> head. Answer: StatusReply.
+}
+
+struct StatusReply {
+  # head -> client: what `rondo status --json` prints as its data.
+
+  json @0 :Text;
+}
+
+struct DownRequest {
+  # client -> head: stop the cluster. Answer: Nothing, then the head ends.
+}
+
+struct ProcessExited {
+  # launcher (`rondo join`, `rondo run`) -> head: a worker process that I started has ended.
+
+  pid @0 :UInt32;
+  # On the launcher's machine, as the worker told it in its JOIN.
+
+  hostKey @1 :Text;
+  # Of that machine.
+
+  description @2 :Text;
+  # "was killed by signal 9", "exited with code 1".
+
+  lastLines @3 :Text;
+  # The end of its log, at most 20 lines.
+}
+
+# ------------------------------------------------------------------------------ monitor, worker --
+
+struct Assign {
+  # monitor -> worker, once per run: build the model and the data. Answer: ReadyToRun, or a failure
+  # with an error code when the data or the configuration cannot be used here.
+
+  run @0 :UInt64;
+  headEpoch @1 :UInt32;
+  slot @2 :UInt32;
+  # Smallest free number; seeds the worker's random streams. 0 to 63.
+
+  config @3 :Text;
+  # The resolved configuration, TOML.
+
+  monitor @4 :UInt64;
+  # Actor on the head's node that answers go to.
+}
+
+struct RingEndpoint {
+  # Where a worker's ring socket listens.
+
+  tcp @0 :Text;
+  ipc @1 :Text;
+  hostKey @2 :Text;
+}
+
+struct ReadyToRun {
+  # worker -> monitor, answer to Assign: model and data are built.
+
+  layoutHash @0 :UInt64;
+  trainable @1 :UInt64;
+  # d, in floats.
+  total @2 :UInt64;
+  # Floats that the ring carries, >= trainable.
+  baseRoot @3 :Hash;
+  # Of the initial model; equal on all members.
+  dataFingerprint @4 :UInt64;
+  trainSamples @5 :UInt64;
+  testSamples @6 :UInt64;
+  endpoint @7 :RingEndpoint;
+}
+
+struct Member {
+  # One worker of a view.
+
+  node @0 :NodeId;
+  slot @1 :UInt32;
+  weight @2 :Float32;
+  # Share in the mean, finite, > 0; constant within a view.
+  endpoint @3 :RingEndpoint;
+}
+
+struct Decision {
+  # monitor -> all workers, published: every report of (view, sequence) is in; train on.
+
+  fence @0 :Fence;
+  number @1 :UInt64;
+  sequence @2 :UInt64;
+  step @3 :UInt64;
+  # The run's step number; members take it over.
+}
+
+struct Order {
+  # monitor -> each worker: what to do next, in order of `number`.
+
+  fence @0 :Fence;
+  number @1 :UInt64;
+  # From 1 within a run, shared with Decision.
+  step @2 :UInt64;
+  # The run's step number; members take it over.
+
+  union {
+    view @3 :List(Member);
+    # These are the members now, by slot. Opens with a report (or the first steps of a fixed
+    # schedule).
+
+    prepare @4 :Purpose;
+    # Stop at the step boundary and answer READY. It is the decision of the present sequence.
+
+    start :group {
+      # Run the ring in the order of the list. For a fixed schedule also the PREPARE.
+
+      purpose @5 :Purpose;
+      members @6 :List(Member);
+    }
+
+    commit :group {
+      # All DONE with this root: `shadow` is the new base.
+
+      root @7 :Hash;
+      thenEvaluate @8 :Bool;
+      # Evaluate the new base, answer EVALUATED and wait; otherwise train on.
+    }
+
+    abort @9 :Text;
+    # This attempt is over, for the reason given. Drifts are intact; wait.
+
+    evaluate @10 :Void;
+    # Evaluate the mean that the evaluation ring left in `shadow`; answer EVALUATED and wait.
+
+    finish :group {
+      # The run is over.
+
+      saveModel @11 :Bool;
+      # This member sends the committed model to the head (ModelPart) before FINISHED.
+
+      failed @12 :Text;
+      # Why the run failed, or empty.
+    }
+  }
+
+  enum Purpose {
+    synchronize @0;
+    evaluate @1;
+  }
+}
+
+struct StateReport {
+  # worker -> monitor, after every step (lockstep): how far this worker has drifted.
+
+  fence @0 :Fence;
+  number @1 :UInt64;
+  sequence @2 :UInt64;
+  # Counts reports within a view, from 0.
+
+  step @3 :UInt64;
+  squaredNorm @4 :Float32;
+  # ‖u‖², >= 0. A value that is not finite fails the run with this worker's name.
+
+  projection @5 :Float32;
+  # <xi, u>; 0 without xi.
+
+  xiNew @6 :Hash;
+  xiOld @7 :Hash;
+  # Roots of the two bases that xi was made from; both 0: none.
+
+  vector @8 :Data;
+  # Little-endian float32: the sketch, or u itself (exact); empty otherwise.
+}
+
+struct Answer {
+  # worker -> monitor: what became of an order, in order of `number`.
+
+  fence @0 :Fence;
+  number @1 :UInt64;
+  # From 1 within a run, shared with StateReport.
+
+  union {
+    ready :group {
+      # Stopped at a step boundary, drift finite.
+
+      purpose @2 :Order.Purpose;
+      step @3 :UInt64;
+      weight @4 :Float32;
+      root @5 :Hash;
+      # Of the committed base; equal on all members.
+      loss @6 :Float64;
+      # Mean training loss of the steps since the last READY.
+    }
+
+    done :group {
+      # The ring is complete here.
+
+      root @7 :Hash;
+      # Over the reduced bytes.
+      seconds @8 :Float64;
+      sent @9 :Bytes;
+    }
+
+    fail :group {
+      # This worker cannot go on with the fence.
+
+      code @10 :Text;
+      # Greppable: RING_CORRUPT, RING_FAILED, DIVERGED, WORKER_FAILED.
+      message @11 :Text;
+    }
+
+    evaluated :group {
+      # This member's share of the test set.
+
+      correct @12 :UInt64;
+      samples @13 :UInt64;
+      lossSum @14 :Float64;
+    }
+
+    finished :group {
+      # The last word of this worker in this run.
+
+      sent @15 :Bytes;
+      dropped @16 :Dropped;
+      computeSeconds @17 :Float64;
+      waitSeconds @18 :Float64;
+      ringSeconds @19 :Float64;
+      evaluateSeconds @20 :Float64;
+      samples @21 :UInt64;
+    }
+  }
+}
+
+struct MemberStatus {
+  # worker -> monitor, every heartbeat interval. Answer: MemberStatusReply.
+
+  fence @0 :Fence;
+  lastOrder @1 :UInt64;
+  # Highest order or decision obeyed; the monitor re-sends what follows it.
+
+  lastAnswer @2 :UInt64;
+  # Highest report or answer sent.
+
+  step @3 :UInt64;
+  dropped @4 :Dropped;
+  driftSquared @5 :Float32;
+  sent @6 :Bytes;
+}
+
+struct MemberStatusReply {
+  # monitor -> worker: what the monitor holds of it; the worker re-sends what follows.
+
+  lastAnswer @0 :UInt64;
+}
+
+struct ModelPart {
+  # worker -> head, one at a time: a piece of model.pt. Answer: Nothing.
+
+  run @0 :UInt64;
+  offset @1 :UInt64;
+  # Bytes from the file's start.
+  data @2 :Data;
+  # At most 512 KiB.
+  last @3 :Bool;
+}
