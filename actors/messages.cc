@@ -306,14 +306,15 @@ void StateReport::Encode(Wire::Builder wire) const {
   wire.setNumber(number);
   wire.setSequence(sequence);
   wire.setStep(step);
-  wire.setSquaredNorm(squared_norm);
-  wire.setProjection(projection);
-  if (!xi_new.IsNull()) {
-    Write(xi_new, wire.initXiNew());
-    Write(xi_old, wire.initXiOld());
+  wire.setSquaredNorm(state.squared_norm);
+  wire.setProjection(state.projection);
+  if (!state.xi_id.IsNull()) {
+    Write(state.xi_id.newer_base, wire.initXiNew());
+    Write(state.xi_id.older_base, wire.initXiOld());
   }
-  if (!vector.empty()) {
-    Write(vector, wire.initVector(static_cast<unsigned>(vector.size() * sizeof(float))));
+  if (!state.sketch_or_vector.empty()) {
+    const std::size_t bytes = state.sketch_or_vector.size() * sizeof(float);
+    Write(state.sketch_or_vector, wire.initVector(static_cast<unsigned>(bytes)));
   }
 }
 
@@ -322,12 +323,11 @@ absl::StatusOr<StateReport> StateReport::Decode(Wire::Reader wire) {
                      .number = wire.getNumber(),
                      .sequence = wire.getSequence(),
                      .step = wire.getStep(),
-                     .squared_norm = wire.getSquaredNorm(),
-                     .projection = wire.getProjection(),
-                     .xi_new = Read(wire.getXiNew()),
-                     .xi_old = Read(wire.getXiOld())};
-  if (report.squared_norm < 0) return absl::InvalidArgumentError("a squared norm is negative");
-  ASSIGN_OR_RETURN(report.vector, ReadFloats(wire.getVector()));
+                     .state = {.squared_norm = wire.getSquaredNorm(),
+                               .projection = wire.getProjection(),
+                               .xi_id = {.newer_base = Read(wire.getXiNew()),
+                                         .older_base = Read(wire.getXiOld())}}};
+  ASSIGN_OR_RETURN(report.state.sketch_or_vector, ReadFloats(wire.getVector()));
   return report;
 }
 

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/averaging/local_state.h"
 #include "runtime/actor/protocol.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/ids.h"
@@ -129,11 +130,7 @@ struct StateReport {
   std::uint64_t number = 0;
   std::uint64_t sequence = 0;
   std::uint64_t step = 0;
-  float squared_norm = 0;
-  float projection = 0;
-  runtime::Hash128 xi_new;  // Both null: no xi.
-  runtime::Hash128 xi_old;
-  std::vector<float> vector;
+  LocalState state;
 };
 
 struct Ready {

@@ -83,17 +83,10 @@ struct RunEvent {
   runId @0 :Text;
 
   json @1 :Text;
-  # One line of metrics.jsonl: {"event": ...}; the last of a run holds "terminal": true.
+  # One line of metrics.jsonl (actors/run_event.h).
 
   terminal @2 :Bool;
-
-  failed @3 :Bool;
-  # With `terminal`: the run failed for the reason below; otherwise `json` holds the result.
-
-  code @4 :Text;
-  exitCode @5 :UInt16;
-  message @6 :Text;
-  hint @7 :Text;
+  # The last event of the run: its result, or its error.
 }
 
 struct StopRun {

@@ -1,0 +1,96 @@
+// What the command line and the launchers say to the head, as plain structs. The contracts stand in
+// schema/training.capnp.
+#ifndef RONDO_ACTORS_CLIENT_MESSAGES_H_
+#define RONDO_ACTORS_CLIENT_MESSAGES_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "actors/messages.h"
+#include "runtime/actor/protocol.h"
+#include "schema/training.capnp.h"
+
+namespace actors {
+
+struct RunAccepted {
+  using Wire = schema::RunAccepted;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<RunAccepted> Decode(Wire::Reader wire);
+
+  std::string run_id;
+  std::string folder;
+};
+
+struct SubmitRun {
+  using Wire = schema::SubmitRun;
+  using Reply = RunAccepted;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<SubmitRun> Decode(Wire::Reader wire);
+
+  std::string config;  // TOML, resolved.
+  runtime::ActorId follower{};
+};
+
+struct RunEventLine {
+  using Wire = schema::RunEvent;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<RunEventLine> Decode(Wire::Reader wire);
+
+  std::string run_id;
+  std::string json;
+  bool terminal = false;
+};
+
+struct StopRun {
+  using Wire = schema::StopRun;
+  using Reply = Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<StopRun> Decode(Wire::Reader wire);
+
+  std::string run_id;  // Empty: the run that is running.
+};
+
+struct StatusReply {
+  using Wire = schema::StatusReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<StatusReply> Decode(Wire::Reader wire);
+
+  std::string json;
+};
+
+struct StatusRequest {
+  using Wire = schema::StatusRequest;
+  using Reply = StatusReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<StatusRequest> Decode(Wire::Reader wire);
+};
+
+struct DownRequest {
+  using Wire = schema::DownRequest;
+  using Reply = Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<DownRequest> Decode(Wire::Reader wire);
+};
+
+struct ProcessExited {
+  using Wire = schema::ProcessExited;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<ProcessExited> Decode(Wire::Reader wire);
+
+  std::uint32_t pid = 0;
+  std::string host_key;
+  std::string description;
+  std::string last_lines;
+};
+
+using HeadProtocol =
+    runtime::Protocol<SubmitRun, StopRun, StatusRequest, DownRequest, ProcessExited>;
+using FollowerProtocol = runtime::Protocol<RunEventLine>;
+
+inline constexpr char kHeadName[] = "head";
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_CLIENT_MESSAGES_H_

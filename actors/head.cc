@@ -1,0 +1,393 @@
+#include "actors/head.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/base/error.h"
+#include "runtime/base/random.h"
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+using nlohmann::json;
+using runtime::Exit;
+using runtime::MakeError;
+
+constexpr char kWorkerRole[] = "worker";
+constexpr std::size_t kEndedRunsKept = 100;
+
+json DropsJson(const runtime::Drops& drops) {
+  return {{"handshake", drops.handshake},
+          {"frame", drops.frame},
+          {"checksum", drops.checksum},
+          {"fence", drops.fence},
+          {"decode", drops.decode},
+          {"actor", drops.actor},
+          {"full", drops.full}};
+}
+
+runtime::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+absl::Status Head::OnStart(runtime::Context& context) {
+  context_ = &context;
+  started_ = context.Now();
+  return absl::OkStatus();
+}
+
+// --------------------------------------------------------------------------------------- nodes --
+
+absl::Status Head::OnNodeUp(runtime::Context& context, const runtime::NodeInfo& node) {
+  NodeBook& book = nodes_[node.id];
+  book = {.info = node, .since = context.Now()};
+  const json details = json::parse(node.details, nullptr, /*allow_exceptions=*/false);
+  if (details.is_object()) {
+    book.pid = details.value("pid", 0U);
+    book.host_key = details.value("host_key", std::string());
+    if (details.contains("slot") && details["slot"].is_number_unsigned() &&
+        details["slot"].get<std::uint64_t>() < kMaxMembers) {
+      book.slot_wish = details["slot"].get<std::uint32_t>();
+    }
+  }
+  if (node.role == kWorkerRole) StartWorkerOn(book);
+  return absl::OkStatus();
+}
+
+void Head::StartWorkerOn(NodeBook& node) {
+  context_->SpawnOn(node.info.id, kWorkerKind, kWorkerName,
+                    [this, id = node.info.id](absl::StatusOr<runtime::ActorAddress> worker) {
+                      const auto book = nodes_.find(id);
+                      if (!worker.ok() || book == nodes_.end()) return;  // Gone meanwhile.
+                      book->second.worker_ready = true;
+                      TryStart();
+                    });
+}
+
+absl::Status Head::OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                              const absl::Status& why) {
+  nodes_.erase(node);
+  if (run_.has_value() && run_->follower.has_value() && run_->follower->address.node == node) {
+    run_->follower.reset();  // Detached: the run goes on.
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Head::On(runtime::Context& context, const ProcessExited& exited) {
+  for (const auto& [id, book] : nodes_) {
+    if (book.pid != exited.pid || book.host_key != exited.host_key) continue;
+    if (monitor_ != nullptr) monitor_->OnProcessExited(id, exited.description, exited.last_lines);
+    return absl::OkStatus();
+  }
+  if (run_.has_value() && run_->state == RunState::kWaiting) {
+    EndRun(MakeError(
+               "WORKER_LOST", Exit::kRunFailed,
+               absl::StrCat("a worker's process ", exited.description,
+                            " before it joined; the last lines of its log:\n", exited.last_lines)),
+           std::nullopt);
+  }
+  return absl::OkStatus();
+}
+
+// ----------------------------------------------------------------------------------------- runs --
+
+absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
+                      runtime::Responder<RunAccepted> responder) {
+  if (run_.has_value() &&
+      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
+    responder.Answer(MakeError("HEAD_BUSY", Exit::kTimedOut,
+                               absl::StrCat("run ", run_->id, " is on; one run at a time"),
+                               "wait for it: rondo status -w"));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<RunConfig> config = ParseRunConfig(submit.config, "the submitted config");
+  if (!config.ok()) {
+    responder.Answer(config.status());
+    return absl::OkStatus();
+  }
+  RunBook run{.number = runtime::RandomNumber(), .config = *std::move(config)};
+  run.id = runtime::NodeId{.high = run.number}.ShortName();
+  absl::StatusOr<std::unique_ptr<RunFolder>> folder =
+      RunFolder::Create(run.config.run.out, run.id, ToToml(run.config));
+  if (!folder.ok()) {
+    responder.Answer(folder.status());
+    return absl::OkStatus();
+  }
+  run.folder = *std::move(folder);
+  run.submitted = context.Now();
+  if (submit.follower != runtime::ActorId::kNone) {
+    run.follower = {.address = {.node = context.sender(), .actor = submit.follower}};
+  }
+  responder.Answer(RunAccepted{.run_id = run.id, .folder = run.folder->path()});
+  const std::uint64_t number = run.number;
+  const double wait = run.config.run.wait;
+  run_ = std::move(run);
+  context.After(Seconds(wait), [this, number] { OnWaitedTooLong(number); });
+  TryStart();
+  return absl::OkStatus();
+}
+
+void Head::TryStart() {
+  if (!run_.has_value() || run_->state != RunState::kWaiting) return;
+  std::vector<Candidate> candidates;
+  for (const auto& [id, node] : nodes_) {
+    if (node.worker_ready) candidates.push_back({.node = id, .slot = node.slot_wish});
+  }
+  if (candidates.size() < run_->config.run.workers) return;
+  // The first that came, so that slots follow the order of joining.
+  std::ranges::sort(candidates, {},
+                    [this](const Candidate& candidate) { return nodes_.at(candidate.node).since; });
+  candidates.resize(run_->config.run.workers);
+  run_->state = RunState::kRunning;
+  MonitorOptions options{.run = run_->number,
+                         .config = run_->config,
+                         .folder = run_->folder->path(),
+                         .sent = options_.sent};
+  const absl::Status spawned = context_->Spawn(
+      absl::StrCat("monitor-", run_->id),
+      [this, options = std::move(options), candidates = std::move(candidates)] {
+        auto monitor = std::make_unique<Monitor>(options, candidates, *this);
+        monitor_ = monitor.get();
+        return monitor;
+      },
+      runtime::Supervision{.max_restarts = 0});
+  if (!spawned.ok()) EndRun(spawned, std::nullopt);
+}
+
+void Head::OnWaitedTooLong(std::uint64_t run) {
+  if (!run_.has_value() || run_->number != run || run_->state != RunState::kWaiting) return;
+  const auto ready =
+      std::ranges::count_if(nodes_, [](const auto& entry) { return entry.second.worker_ready; });
+  EndRun(MakeError("NOT_ENOUGH_WORKERS", Exit::kTimedOut,
+                   absl::StrCat(ready, " of ", run_->config.run.workers, " workers came within ",
+                                run_->config.run.wait, " s"),
+                   absl::StrCat("add machines with: rondo join ", options_.address)),
+         std::nullopt);
+}
+
+absl::Status Head::On(runtime::Context& context, const StopRun& stop,
+                      runtime::Responder<Nothing> responder) {
+  const bool on = run_.has_value() &&
+                  (run_->state == RunState::kWaiting || run_->state == RunState::kRunning) &&
+                  (stop.run_id.empty() || stop.run_id == run_->id);
+  if (!on) {
+    responder.Answer(MakeError("RUN_NOT_FOUND", Exit::kNotFound, "no such run is on"));
+    return absl::OkStatus();
+  }
+  responder.Answer(Nothing{});
+  if (monitor_ != nullptr) {
+    monitor_->RequestStop();
+  } else {
+    EndRun(MakeError("STOPPED", Exit::kRunFailed, "the run was stopped before it began"),
+           std::nullopt);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Head::On(runtime::Context& context, const DownRequest& request,
+                      runtime::Responder<Nothing> responder) {
+  responder.Answer(Nothing{});
+  if (run_.has_value() &&
+      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
+    const absl::Status down =
+        MakeError("CLUSTER_DOWN", Exit::kRunFailed, "the cluster was taken down by rondo down");
+    if (monitor_ != nullptr) {
+      monitor_->Fail(down);
+    } else {
+      EndRun(down, std::nullopt);
+    }
+  }
+  options_.quit(absl::OkStatus());
+  return absl::OkStatus();
+}
+
+// ---------------------------------------------------------------------------------------- events
+// --
+
+void Head::Emit(RunEvent event) {
+  event.time = runtime::ToSeconds(context_->Now() - run_->submitted);
+  const bool terminal = std::holds_alternative<EndEvent>(event.what);
+  const std::string line = ToJson(event);
+  if (!run_->folder->AppendMetrics(line).ok()) ++run_->events_failed;
+  if (run_->follower.has_value()) {
+    // A follower that is gone is noticed by OnNodeDown; the run does not depend on it.
+    (void)context_->Tell(*run_->follower,
+                         RunEventLine{.run_id = run_->id, .json = line, .terminal = terminal});
+  }
+}
+
+void Head::OnViewOpened(std::uint64_t run, const std::vector<Member>& members) {
+  run_->members = 0;
+  for (const Member& member : members) {
+    const auto node = nodes_.find(member.node);
+    Emit({.what = JoinEvent{
+              .slot = member.slot,
+              .node = node == nodes_.end() ? member.node.ShortName() : node->second.info.name,
+              .workers = ++run_->members}});
+  }
+}
+
+void Head::OnProgress(std::uint64_t run, const Progress& progress) {
+  run_->step = progress.step;
+  const bool threshold = run_->config.strategy.name == Strategy::kFda;
+  Emit(
+      {.what = StepEvent{.step = progress.step,
+                         .variance_estimate = threshold ? progress.variance_estimate : std::nullopt,
+                         .theta = threshold ? std::optional<double>(progress.theta) : std::nullopt,
+                         .workers = progress.workers,
+                         .syncs = progress.synchronizations,
+                         .bytes_total = progress.sent.Total() -
+                                        progress.sent.Of(runtime::Traffic::kEvaluation)}});
+}
+
+void Head::OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) {
+  const std::uint64_t ring = event.sent.Of(runtime::Traffic::kRing);
+  Emit({.what = SyncEvent{
+            .step = event.step,
+            .syncs = event.round,
+            .interval = event.step - run_->last_sync_step,
+            .variance_estimate = event.variance_estimate,
+            .theta =
+                event.variance_estimate.has_value() ? std::optional<double>(theta) : std::nullopt,
+            .contributors = run_->members,
+            .seconds = event.ring_seconds + event.control_seconds,
+            .ring_bytes = ring - run_->ring_bytes,
+            .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation)}});
+  run_->ring_bytes = ring;
+  run_->last_sync_step = event.step;
+  run_->step = event.step;
+  run_->synchronizations = event.round;
+}
+
+void Head::OnTested(std::uint64_t run, const Tested& event) {
+  Emit({.what = EvaluationEvent{.step = event.step,
+                                .accuracy = event.accuracy,
+                                .test_loss = event.loss,
+                                .samples = event.samples,
+                                .evaluated = ToString(run_->config.run.evaluate)}});
+}
+
+void Head::OnRunEnded(std::uint64_t run, const RunSummary& summary) {
+  dropped_before_ += summary.dropped;
+  run_->deaths = summary.workers - summary.workers_final;
+  run_->step = summary.steps;
+  context_->Stop(runtime::ActorIdOf(absl::StrCat("monitor-", run_->id)));
+  monitor_ = nullptr;
+  EndRun(summary.status, ResultOf(summary));
+}
+
+RunResult Head::ResultOf(const RunSummary& summary) const {
+  const RunConfig& config = run_->config;
+  const bool threshold = config.strategy.name == Strategy::kFda;
+  RunResult result{
+      .run_id = run_->id,
+      .strategy = ToString(config.strategy.name),
+      .estimator = threshold ? ToString(config.strategy.estimator) : "",
+      .decision = ToString(config.strategy.decision),
+      .workers = summary.workers,
+      .workers_final = summary.workers_final,
+      .model = ToString(config.model.name),
+      .parameters = summary.trainable,
+      .data = ToString(config.data.source),
+      .steps = summary.steps,
+      .samples = summary.samples,
+      .syncs = summary.synchronizations,
+      .reached_step = summary.reached_step,
+      .evaluated = ToString(config.run.evaluate),
+      .train_loss = summary.train_loss,
+      .bytes = summary.sent,
+      .bytes_paper = PaperBytes(config, summary.trainable, summary.steps, summary.synchronizations),
+      .seconds = summary.seconds,
+      .seconds_by = {.compute = summary.compute_seconds,
+                     .wait_decision = summary.wait_seconds,
+                     .ring = summary.ring_seconds,
+                     .evaluate = summary.evaluate_seconds},
+      .model_hash = summary.root.ToString(),
+      .replicas_equal = summary.replicas_equal,
+      .seed = config.run.seed,
+      .events = {.joins = summary.workers, .deaths = run_->deaths},
+      .dropped = summary.dropped,
+      .model_path = summary.model_path};
+  if (threshold) result.theta = summary.theta;
+  if (summary.last_test.has_value()) {
+    result.accuracy = summary.last_test->accuracy;
+    result.best_accuracy = summary.best_accuracy;
+  }
+  return result;
+}
+
+void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
+  EndEvent end;
+  if (status.ok()) {
+    REQUIRE(result.has_value());
+    end.result = std::move(result);
+  } else {
+    end.error = runtime::ToUserError(status);
+  }
+  run_->state = status.ok() ? RunState::kDone : RunState::kFailed;
+  json ended{{"run_id", run_->id},
+             {"state", status.ok() ? "done" : "failed"},
+             {"step", run_->step},
+             {"syncs", run_->synchronizations}};
+  if (end.error.has_value()) ended["code"] = end.error->code;
+  ended_runs_.push_back(ended.dump());
+  if (ended_runs_.size() > kEndedRunsKept) ended_runs_.erase(ended_runs_.begin());
+  Emit({.what = std::move(end)});
+  // A run needs all its workers, and they have ended with it.
+  if (!status.ok()) options_.quit(status);
+}
+
+// ---------------------------------------------------------------------------------------- status
+// --
+
+absl::Status Head::On(runtime::Context& context, const StatusRequest& request,
+                      runtime::Responder<StatusReply> responder) {
+  responder.Answer(StatusReply{.json = StatusJson()});
+  return absl::OkStatus();
+}
+
+std::string Head::StatusJson() const {
+  json nodes = json::array();
+  for (const auto& [id, node] : nodes_) {
+    nodes.push_back({{"id", id.ToString()},
+                     {"name", node.info.name},
+                     {"role", node.info.role},
+                     {"state", "UP"},
+                     {"address", node.info.address},
+                     {"pid", node.pid},
+                     {"seconds", runtime::ToSeconds(context_->Now() - node.since)}});
+  }
+  json runs = json::array();
+  for (const std::string& ended : ended_runs_) runs.push_back(json::parse(ended));
+  if (run_.has_value() &&
+      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
+    const auto ready =
+        std::ranges::count_if(nodes_, [](const auto& entry) { return entry.second.worker_ready; });
+    runs.push_back({{"run_id", run_->id},
+                    {"state", run_->state == RunState::kWaiting ? "queued" : "running"},
+                    {"step", monitor_ != nullptr ? monitor_->step() : 0},
+                    {"syncs", run_->synchronizations},
+                    {"workers", run_->members},
+                    {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()
+                                                      : absl::StrCat("workers: ", ready, " of ",
+                                                                     run_->config.run.workers)}});
+  }
+  runtime::Drops dropped = options_.dropped();
+  dropped += dropped_before_;
+  if (monitor_ != nullptr) dropped += monitor_->Dropped();
+  return json{{"address", options_.address},
+              {"seconds", runtime::ToSeconds(context_->Now() - started_)},
+              {"nodes", nodes},
+              {"runs", runs},
+              {"dropped", DropsJson(dropped)}}
+      .dump();
+}
+
+}  // namespace actors

@@ -1,0 +1,108 @@
+// The head actor: which nodes are there, which run is on, who follows it.
+//
+// It admits a run, waits for its workers, starts the run's monitor, and passes what happens to
+// metrics.jsonl and to the clients that follow. One run at a time.
+#ifndef RONDO_ACTORS_HEAD_H_
+#define RONDO_ACTORS_HEAD_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/client_messages.h"
+#include "actors/monitor.h"
+#include "actors/run_config.h"
+#include "actors/run_event.h"
+#include "actors/run_folder.h"
+#include "actors/run_result.h"
+#include "runtime/actor/actor.h"
+
+namespace actors {
+
+struct HeadOptions {
+  std::string address;  // What workers join, for status.
+  std::function<runtime::Ledger()> sent;
+  std::function<runtime::Drops()> dropped;
+  // The cluster is to end: `rondo down` (OK), or a run that failed.
+  std::function<void(const absl::Status&)> quit;
+};
+
+class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunListener {
+ public:
+  explicit Head(HeadOptions options) : options_(std::move(options)) {}
+
+  absl::Status OnStart(runtime::Context& context) override;
+  absl::Status OnNodeUp(runtime::Context& context, const runtime::NodeInfo& node) override;
+  absl::Status OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                          const absl::Status& why) override;
+
+  absl::Status On(runtime::Context& context, const SubmitRun& submit,
+                  runtime::Responder<RunAccepted> responder);
+  absl::Status On(runtime::Context& context, const StopRun& stop,
+                  runtime::Responder<Nothing> responder);
+  absl::Status On(runtime::Context& context, const StatusRequest& request,
+                  runtime::Responder<StatusReply> responder);
+  absl::Status On(runtime::Context& context, const DownRequest& request,
+                  runtime::Responder<Nothing> responder);
+  absl::Status On(runtime::Context& context, const ProcessExited& exited);
+
+ private:
+  struct NodeBook {
+    runtime::NodeInfo info;
+    runtime::Time since{};
+    bool worker_ready = false;  // Its worker actor runs and waits for a run.
+    std::uint32_t pid = 0;
+    std::string host_key;
+    std::optional<std::uint32_t> slot_wish;
+  };
+  enum class RunState { kWaiting, kRunning, kDone, kFailed };
+  struct RunBook {
+    std::uint64_t number = 0;
+    std::string id;
+    RunConfig config;
+    RunState state = RunState::kWaiting;
+    std::unique_ptr<RunFolder> folder;
+    std::optional<runtime::ActorRef<FollowerProtocol>> follower;
+    runtime::Time submitted{};
+    std::uint64_t step = 0;
+    std::uint64_t synchronizations = 0;
+    std::uint64_t last_sync_step = 0;
+    std::uint64_t ring_bytes = 0;
+    std::uint32_t members = 0;
+    std::uint64_t deaths = 0;
+    std::uint64_t events_failed = 0;  // Lines that the disk refused.
+  };
+
+  void StartWorkerOn(NodeBook& node);
+  void TryStart();
+  void OnWaitedTooLong(std::uint64_t run);
+  void Emit(RunEvent event);
+  void EndRun(const absl::Status& status, std::optional<RunResult> result);
+  RunResult ResultOf(const RunSummary& summary) const;
+  std::string StatusJson() const;
+
+  void OnViewOpened(std::uint64_t run, const std::vector<Member>& members) override;
+  void OnProgress(std::uint64_t run, const Progress& progress) override;
+  void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) override;
+  void OnTested(std::uint64_t run, const Tested& event) override;
+  void OnRunEnded(std::uint64_t run, const RunSummary& summary) override;
+
+  const HeadOptions options_;
+  runtime::Context* context_ = nullptr;
+  runtime::Time started_{};
+  std::map<runtime::NodeId, NodeBook> nodes_;
+  std::optional<RunBook> run_;
+  std::vector<std::string> ended_runs_;  // JSON of those that ended, newest last; bounded.
+  Monitor* monitor_ = nullptr;           // Of the run that is on; owned by the node.
+  runtime::Drops dropped_before_;        // Of members of runs that ended.
+};
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_HEAD_H_

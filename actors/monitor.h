@@ -1,0 +1,166 @@
+// The monitor actor of one run: assigns the workers, feeds the round machine, carries out what it
+// wants done, and re-sends what a member lacks.
+//
+// It lives on the head's node, one per run. All decisions are the round machine's
+// (actors/round.h); here are only names, sockets' refs, and books.
+#ifndef RONDO_ACTORS_MONITOR_H_
+#define RONDO_ACTORS_MONITOR_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <deque>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/messages.h"
+#include "actors/round.h"
+#include "actors/run_config.h"
+#include "runtime/actor/actor.h"
+#include "runtime/base/clock.h"
+
+namespace actors {
+
+struct MonitorOptions {
+  std::uint64_t run = 0;
+  std::uint32_t head_epoch = 1;
+  RunConfig config;
+  std::string folder;  // model.pt is written here.
+  // What this process sent so far; its share of the run's bytes is a difference.
+  std::function<runtime::Ledger()> sent;
+};
+
+// A worker that takes part: its node, and the slot it wishes for, if any.
+struct Candidate {
+  runtime::NodeId node;
+  std::optional<std::uint32_t> slot;
+};
+
+// What a person may follow while a run lasts.
+struct Progress {
+  std::uint64_t step = 0;
+  std::uint64_t synchronizations = 0;
+  std::optional<double> variance_estimate;
+  double theta = 0;
+  runtime::Ledger sent;  // By all, as far as they told.
+  std::uint32_t workers = 0;
+};
+
+// Everything that is known when a run is over.
+struct RunSummary {
+  absl::Status status;
+  std::uint64_t steps = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t synchronizations = 0;
+  std::optional<std::uint64_t> reached_step;
+  std::optional<Tested> last_test;
+  double best_accuracy = 0;
+  double train_loss = 0;
+  double theta = 0;
+  std::uint64_t trainable = 0;
+  std::uint64_t total = 0;
+  std::uint64_t state_bytes = 0;  // One state, as the paper counts.
+  runtime::Ledger sent;
+  runtime::Drops dropped;
+  double seconds = 0;          // From the first view to the end.
+  double compute_seconds = 0;  // Means over the members, as the next three.
+  double wait_seconds = 0;
+  double ring_seconds = 0;
+  double evaluate_seconds = 0;
+  std::uint32_t workers = 0;
+  std::uint32_t workers_final = 0;
+  runtime::Hash128 root;
+  bool replicas_equal = false;  // Every commit had one root, and the last one is everybody's.
+  bool model_saved = false;
+  std::string model_path;
+};
+
+// Hears what happens in a run, on the actor thread. The head.
+class RunListener {
+ public:
+  virtual ~RunListener() = default;
+  virtual void OnViewOpened(std::uint64_t run, const std::vector<Member>& members) = 0;
+  virtual void OnProgress(std::uint64_t run, const Progress& progress) = 0;
+  virtual void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) = 0;
+  virtual void OnTested(std::uint64_t run, const Tested& event) = 0;
+  virtual void OnRunEnded(std::uint64_t run, const RunSummary& summary) = 0;
+};
+
+class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
+ public:
+  Monitor(MonitorOptions options, std::vector<Candidate> candidates, RunListener& listener);
+
+  absl::Status OnStart(runtime::Context& context) override;
+  absl::Status OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                          const absl::Status& why) override;
+
+  absl::Status On(runtime::Context& context, const StateReport& report);
+  absl::Status On(runtime::Context& context, const Answer& answer);
+  absl::Status On(runtime::Context& context, const MemberStatus& status,
+                  runtime::Responder<MemberStatusReply> responder);
+  absl::Status On(runtime::Context& context, const ModelPart& part,
+                  runtime::Responder<Nothing> responder);
+
+  // By the head, on the actor thread.
+  void RequestStop();
+  void Fail(const absl::Status& why);
+  // A member's process ended: what its launcher says of it, with the last lines of its log.
+  void OnProcessExited(runtime::NodeId node, const std::string& description,
+                       const std::string& last_lines);
+  std::string WaitsFor() const;
+  std::uint64_t step() const { return round_ ? round_->step() : 0; }
+  runtime::Drops Dropped() const;
+
+ private:
+  struct MemberBook {
+    runtime::NodeId node;
+    std::uint32_t slot = 0;
+    std::optional<ReadyToRun> ready;
+    bool lost = false;
+    std::uint64_t last_answer = 0;
+    std::uint64_t lacking_before = 0;
+    MemberStatus status;
+  };
+
+  void AssignTo(MemberBook& member);
+  void OnReadyToRun(std::uint32_t rank, absl::StatusOr<ReadyToRun> ready);
+  void BeginRun();
+  absl::Status CheckMembersAgree() const;
+  std::optional<std::uint32_t> RankOf(runtime::NodeId node) const;
+  // True if `number` is the member's next answer.
+  bool Accept(MemberBook& member, std::uint64_t number);
+  void Perform(RoundActions actions);
+  void Send(const RoundAction& action, std::optional<std::uint32_t> only_rank);
+  void ResendWhatLacks(std::uint32_t rank, std::uint64_t last_order);
+  void OnTick();
+  void LoseMember(std::uint32_t rank, const absl::Status& why);
+  void End(const absl::Status& status);
+  runtime::Ledger SentByAll() const;
+  runtime::ActorRef<WorkerProtocol> WorkerAt(const MemberBook& member) const;
+
+  const MonitorOptions options_;
+  RunListener& listener_;
+  runtime::Context* context_ = nullptr;
+  std::vector<MemberBook> members_;  // By slot; the index is the rank.
+  double theta_ = 0;
+  std::unique_ptr<MonitorPolicy> policy_;
+  std::unique_ptr<Round> round_;
+  std::deque<RoundAction> recent_orders_;
+  runtime::Ledger sent_before_;
+  runtime::Time began_{};
+  std::uint64_t progress_step_ = 0;
+  double last_loss_ = 0;
+  std::ofstream model_;
+  std::uint64_t model_bytes_ = 0;
+  bool model_saved_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_MONITOR_H_

@@ -1,0 +1,80 @@
+#include "actors/replica.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "actors/averaging/drift.h"
+#include "actors/run_options.h"
+#include "runtime/base/error.h"
+#include "runtime/base/require.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+absl::StatusOr<std::unique_ptr<Replica>> Replica::Build(const RunConfig& config,
+                                                        TrainerFactory& make_trainer) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer, make_trainer(config));
+  std::unique_ptr<Summarizer> summarizer;
+  if (config.strategy.name == Strategy::kFda) {
+    absl::StatusOr<std::unique_ptr<Summarizer>> made =
+        MakeSummarizer(EstimatorOptionsOf(config, trainer->layout().trainable));
+    if (!made.ok()) {
+      return runtime::MakeError("CONFIG_CONFLICT", runtime::Exit::kUsage,
+                                std::string(made.status().message()));
+    }
+    summarizer = *std::move(made);
+  }
+  return std::unique_ptr<Replica>(new Replica(std::move(trainer), std::move(summarizer)));
+}
+
+Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer)
+    : trainer_(std::move(trainer)),
+      summarizer_(std::move(summarizer)),
+      layout_hash_(trainer_->layout().Hash()),
+      base_(trainer_->layout().total),
+      shadow_(trainer_->layout().total),
+      direction_(summarizer_ != nullptr && summarizer_->UsesDirection()
+                     ? trainer_->layout().trainable
+                     : 0) {
+  std::ranges::copy(local(), base_.span().begin());
+  root_ = runtime::RootOf(layout_hash_, base());
+}
+
+std::span<const float> Replica::local() const {
+  const absl::Span<float> local = trainer_->local();
+  return {local.data(), local.size()};
+}
+
+const LocalState& Replica::Summarize() {
+  REQUIRE(summarizer_ != nullptr);
+  summarizer_->Summarize(Trainable(local()), Trainable(base()),
+                         {.id = direction_id_, .values = direction_.span()}, state_);
+  return state_;
+}
+
+bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(), base())); }
+
+void Replica::Commit(const runtime::Hash128& root) {
+  if (direction_.size() > 0) {
+    const bool moved =
+        ComputeUpdateDirection(Trainable(shadow_.span()), Trainable(base()), direction_.span());
+    direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
+  }
+  swap(base_, shadow_);
+  root_ = root;
+  std::ranges::copy(base(), trainer_->local().begin());
+}
+
+absl::StatusOr<EvaluationCounts> Replica::EvaluateBase(std::uint32_t part, std::uint32_t parts) {
+  return trainer_->Evaluate({base_.span().data(), base_.size()}, part, parts);
+}
+
+absl::StatusOr<EvaluationCounts> Replica::EvaluateShadow(std::uint32_t part, std::uint32_t parts) {
+  return trainer_->Evaluate({shadow_.span().data(), shadow_.size()}, part, parts);
+}
+
+absl::Status Replica::SaveBase(const std::string& path) {
+  return trainer_->Save({base_.span().data(), base_.size()}, path);
+}
+
+}  // namespace actors

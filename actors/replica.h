@@ -1,0 +1,86 @@
+// One worker's copy of the model: what it trains, and what it averages.
+//
+//   base    global model of the last committed round; changes only at Commit
+//   local   live parameters, the trainer's; written by Step and Commit
+//   shadow  what the ring leaves behind; the next base, if the head commits it
+//   xi      direction of the last global update (estimator `linear` only)
+//
+// All of it belongs to the worker's training thread, except that the ring reads `local` and `base`
+// and writes `shadow` from START to DONE, while no step runs. Nothing here knows of messages.
+#ifndef RONDO_ACTORS_REPLICA_H_
+#define RONDO_ACTORS_REPLICA_H_
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "actors/averaging/estimator.h"
+#include "actors/averaging/local_state.h"
+#include "actors/run_config.h"
+#include "actors/training/trainer.h"
+#include "runtime/base/aligned_buffer.h"
+#include "runtime/base/hash.h"
+
+namespace actors {
+
+// Builds the trainer that a config asks for; the apps give the one that knows torch.
+using TrainerFactory =
+    absl::AnyInvocable<absl::StatusOr<std::unique_ptr<Trainer>>(const RunConfig& config)>;
+
+class Replica {
+ public:
+  // `base` begins as the trainer's fresh parameters, which follow from run.seed alone.
+  static absl::StatusOr<std::unique_ptr<Replica>> Build(const RunConfig& config,
+                                                        TrainerFactory& make_trainer);
+
+  const Layout& layout() const { return trainer_->layout(); }
+  std::uint64_t layout_hash() const { return layout_hash_; }
+  DataSummary Data() const { return trainer_->Data(); }
+  // Root of `base`.
+  const runtime::Hash128& root() const { return root_; }
+
+  absl::Status Place(const Placement& placement) { return trainer_->Place(placement); }
+  absl::StatusOr<StepOutcome> Step(std::uint64_t step) { return trainer_->Step(step); }
+  // The drift of the trainable part as a small state; the reference is valid until the next call.
+  const LocalState& Summarize();
+  // Whether every drift is a number: checked before READY, over buffers too.
+  bool DriftIsFinite() const;
+
+  // What the ring works on.
+  std::span<const float> local() const;
+  std::span<const float> base() const { return base_.span(); }
+  std::span<float> shadow() { return shadow_.span(); }
+
+  // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
+  void Commit(const runtime::Hash128& root);
+
+  absl::StatusOr<EvaluationCounts> EvaluateBase(std::uint32_t part, std::uint32_t parts);
+  absl::StatusOr<EvaluationCounts> EvaluateShadow(std::uint32_t part, std::uint32_t parts);
+  absl::Status SaveBase(const std::string& path);
+
+ private:
+  Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer);
+
+  std::span<const float> Trainable(std::span<const float> all) const {
+    return all.first(trainer_->layout().trainable);
+  }
+
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Summarizer> summarizer_;  // Null: a fixed schedule needs no states.
+  std::uint64_t layout_hash_;
+  runtime::AlignedBuffer base_;
+  runtime::AlignedBuffer shadow_;
+  runtime::AlignedBuffer direction_;
+  XiId direction_id_;
+  runtime::Hash128 root_;
+  LocalState state_;
+};
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_REPLICA_H_

@@ -1,0 +1,439 @@
+#include "actors/round.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+using runtime::Time;
+
+// The last words of the members are worth this long a wait, not more.
+constexpr runtime::Duration kFinishTimeout = std::chrono::seconds(3);
+// A run that ended well may have a large model to send to the head.
+constexpr runtime::Duration kSaveTimeout = std::chrono::seconds(60);
+// protocol.md 6, L3: the first ring is predicted at 1 MB/s, later ones from the usual.
+constexpr double kFirstRingBytesPerSecond = 1e6;
+constexpr double kFirstRingSeconds = 10;
+constexpr double kRingFactor = 3;
+constexpr double kRingSeconds = 2;
+
+runtime::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+Round::Round(const RoundOptions& options, const MonitorPolicy& policy)
+    : options_(options), policy_(policy), root_(options.base_root) {
+  fence_ = {.run = options.run, .head_epoch = options.head_epoch};
+}
+
+// ------------------------------------------------------------------------------------ orders ----
+
+runtime::Fence Round::WithoutAttempt() const {
+  runtime::Fence fence = fence_;
+  fence.attempt = 0;
+  return fence;
+}
+
+Order Round::NewOrder(Order::Body body) {
+  return {.fence = fence_, .number = ++orders_, .step = step_, .body = std::move(body)};
+}
+
+void Round::SendToAll(Order::Body body, RoundActions& actions) {
+  actions.push_back(SendOrder{.rank = std::nullopt, .order = NewOrder(std::move(body))});
+}
+
+RoundActions Round::Begin(std::vector<Member> members, Time now) {
+  REQUIRE(!members.empty() && phase_ == Phase::kEnded);
+  members_ = std::move(members);
+  fence_.view = Next(fence_.view);
+  weights_.clear();
+  for (const Member& member : members_) weights_.push_back(member.weight);
+  states_.assign(members_.size(), LocalState{});
+  ready_.assign(members_.size(), Ready{});
+  done_.assign(members_.size(), Done{});
+  finished_.assign(members_.size(), std::nullopt);
+  have_.assign(members_.size(), false);
+  sequence_ = 0;
+  phase_ = Phase::kTraining;
+  RoundActions actions;
+  SendToAll(OpenView{.members = members_}, actions);
+  return actions;
+}
+
+// ---------------------------------------------------------------------------------- training ----
+
+bool Round::IsComplete(std::uint32_t rank) {
+  have_[rank] = true;
+  if (!std::ranges::all_of(have_, [](bool done) { return done; })) return false;
+  std::ranges::fill(have_, false);
+  return true;
+}
+
+RoundActions Round::OnReport(std::uint32_t rank, const StateReport& report, Time now) {
+  REQUIRE(rank < members_.size());
+  // A new view opens with a report of the drift as it is; every other follows one more step.
+  const std::uint64_t expected_step = sequence_ == 0 ? step_ : step_ + 1;
+  if (phase_ != Phase::kTraining || report.fence != WithoutAttempt() ||
+      report.sequence != sequence_ || report.step != expected_step || have_[rank]) {
+    ++stale_;
+    return {};
+  }
+  states_[rank] = report.state;
+  if (!IsComplete(rank)) return {};
+  step_ = expected_step;
+  return Decide(now);
+}
+
+bool Round::EvaluationIsDue() const {
+  return options_.evaluate_every > 0 &&
+         step_ / options_.evaluate_every > tested_step_ / options_.evaluate_every;
+}
+
+bool Round::IsEnding() const {
+  return stop_requested_ || target_reached_ || step_ >= options_.max_steps;
+}
+
+RoundActions Round::Decide(Time now) {
+  decided_at_ = now;
+  const Verdict verdict = policy_.Decide(
+      {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
+       .ending = IsEnding(),
+       .states = states_,
+       .weights = weights_});
+  RoundActions actions;
+  switch (verdict.decision) {
+    case SyncDecision::kError: {
+      const std::string who = verdict.culprit.has_value()
+                                  ? Name(static_cast<std::uint32_t>(*verdict.culprit))
+                                  : "a member";
+      return FailNow("DIVERGED",
+                     absl::StrCat(who, " reported an unusable drift at step ", step_, ": ",
+                                  std::string(verdict.error.message())),
+                     now);
+    }
+    case SyncDecision::kSynchronize:
+      variance_estimate_ = verdict.variance_estimate;
+      BeginPrepare(Purpose::kSynchronize, now, actions);
+      return actions;
+    case SyncDecision::kContinue:
+      variance_estimate_ = verdict.variance_estimate;
+      if (options_.evaluate_mean && EvaluationIsDue()) {
+        BeginPrepare(Purpose::kEvaluate, now, actions);
+      } else {
+        Continue(actions);
+      }
+      return actions;
+  }
+  REQUIRE(false);
+}
+
+void Round::Continue(RoundActions& actions) {
+  phase_ = Phase::kTraining;
+  deadline_.reset();
+  actions.push_back(PublishDecision{
+      .decision = {
+          .fence = WithoutAttempt(), .number = ++orders_, .sequence = sequence_, .step = step_}});
+  ++sequence_;
+}
+
+// ---------------------------------------------------------------------------- preparing, ring ----
+
+void Round::BeginPrepare(Purpose purpose, Time now, RoundActions& actions) {
+  phase_ = Phase::kPreparing;
+  purpose_ = purpose;
+  ++fence_.attempt;
+  SendToAll(Prepare{.purpose = purpose}, actions);
+}
+
+RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
+                            Time now) {
+  const bool unasked = phase_ == Phase::kTraining && answer.fence == WithoutAttempt();
+  const bool asked = phase_ == Phase::kPreparing && answer.fence == fence_;
+  if ((!unasked && !asked) || have_[rank]) {
+    ++stale_;
+    return {};
+  }
+  if (unasked && std::ranges::none_of(have_, [](bool done) { return done; })) decided_at_ = now;
+  ready_[rank] = ready;
+  if (!IsComplete(rank)) return {};
+
+  std::vector<runtime::Hash128> roots;
+  for (const Ready& other : ready_) {
+    roots.push_back(other.root);
+    if (other.step != ready_[0].step || other.purpose != ready_[0].purpose) {
+      return FailNow("PROTOCOL",
+                     absl::StrCat("members are READY at different steps, ", other.step, " and ",
+                                  ready_[0].step),
+                     now);
+    }
+  }
+  roots.push_back(root_);
+  if (absl::Status equal = CheckRoots(roots, "READY"); !equal.ok()) return Fail(equal, {}, now);
+  if (unasked) {
+    step_ = ready.step;
+    purpose_ = ready.purpose;
+    ++fence_.attempt;
+  }
+  RoundActions actions;
+  BeginRing(purpose_, now, actions);
+  return actions;
+}
+
+void Round::BeginRing(Purpose purpose, Time now, RoundActions& actions) {
+  phase_ = Phase::kRinging;
+  started_at_ = now;
+  const double predicted =
+      usual_ring_seconds_ > 0
+          ? kRingFactor * usual_ring_seconds_ + kRingSeconds
+          : static_cast<double>(options_.model_floats) * sizeof(float) / kFirstRingBytesPerSecond +
+                kFirstRingSeconds;
+  deadline_ = now + Seconds(predicted);
+  SendToAll(Start{.purpose = purpose, .members = members_}, actions);
+}
+
+absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
+                               const char* moment) const {
+  std::map<runtime::Hash128, int> votes;
+  for (const runtime::Hash128& root : roots) ++votes[root];
+  if (votes.size() == 1) return absl::OkStatus();
+  const auto common = std::ranges::max_element(
+      votes, {}, [](const std::pair<const runtime::Hash128, int>& vote) { return vote.second; });
+  std::string odd;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (roots[rank] != common->first) absl::StrAppend(&odd, odd.empty() ? "" : ", ", Name(rank));
+  }
+  return MakeError(
+      "REPLICAS_DIFFER", Exit::kRunFailed,
+      absl::StrCat("at ", moment, " of round ", Number(fence_.round),
+                   " the members hold different bits; against the most common root: ", odd));
+}
+
+RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
+  if (phase_ != Phase::kRinging || have_[rank]) {
+    ++stale_;
+    return {};
+  }
+  done_[rank] = done;
+  if (!IsComplete(rank)) return {};
+
+  std::vector<runtime::Hash128> roots;
+  double slowest = 0;
+  for (const Done& other : done_) {
+    roots.push_back(other.root);
+    slowest = std::max(slowest, other.seconds);
+  }
+  if (absl::Status equal = CheckRoots(roots, "DONE"); !equal.ok()) return Fail(equal, {}, now);
+  usual_ring_seconds_ =
+      usual_ring_seconds_ > 0 ? 0.8 * usual_ring_seconds_ + 0.2 * slowest : slowest;
+  if (purpose_ == Purpose::kSynchronize) return CommitRound(now);
+
+  phase_ = Phase::kEvaluatingMean;
+  counts_ = {};
+  deadline_.reset();
+  RoundActions actions;
+  SendToAll(EvaluateMean{}, actions);
+  return actions;
+}
+
+RoundActions Round::CommitRound(Time now) {
+  root_ = done_[0].root;
+  const bool ending = IsEnding();
+  // A mean that was tested at this very step is the model that is committed: the ring is exact.
+  const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
+  const bool test = !tested_now && (ending || EvaluationIsDue());
+
+  RoundActions actions;
+  SendToAll(Commit{.root = root_, .then_evaluate = test}, actions);
+  Synchronized event{.round = Number(fence_.round) + 1,
+                     .step = step_,
+                     .variance_estimate = variance_estimate_,
+                     .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
+                     .root = root_,
+                     .last = ending};
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    event.loss += ready_[rank].loss / static_cast<double>(members_.size());
+    event.ring_seconds = std::max(event.ring_seconds, done_[rank].seconds);
+    event.sent += done_[rank].sent;
+  }
+  event.control_seconds = runtime::ToSeconds(now - decided_at_) - event.ring_seconds;
+  actions.push_back(event);
+
+  fence_.round = Next(fence_.round);
+  synchronized_step_ = step_;
+  deadline_.reset();
+  if (test) {
+    phase_ = Phase::kEvaluatingBase;
+    counts_ = {};
+  } else if (ending) {
+    BeginFinish(absl::OkStatus(), now, actions);
+  } else {
+    phase_ = Phase::kTraining;
+    ++sequence_;  // COMMIT answers the sequence that asked for it.
+  }
+  return actions;
+}
+
+// -------------------------------------------------------------------------------- evaluation ----
+
+RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, Time now) {
+  const bool of_mean = phase_ == Phase::kEvaluatingMean;
+  if ((!of_mean && phase_ != Phase::kEvaluatingBase) || have_[rank]) {
+    ++stale_;
+    return {};
+  }
+  counts_.correct += evaluated.correct;
+  counts_.samples += evaluated.samples;
+  counts_.loss_sum += evaluated.loss_sum;
+  if (!IsComplete(rank)) return {};
+
+  const double samples = std::max<double>(1, static_cast<double>(counts_.samples));
+  Tested tested{.step = step_,
+                .of_mean = of_mean,
+                .accuracy = static_cast<double>(counts_.correct) / samples,
+                .loss = counts_.loss_sum / samples,
+                .samples = counts_.samples};
+  tested_step_ = step_;
+  best_accuracy_ = std::max(best_accuracy_, tested.accuracy);
+  if (options_.target_accuracy.has_value() && tested.accuracy >= *options_.target_accuracy) {
+    tested.reached_target = true;
+    target_reached_ = true;
+    if (!reached_step_.has_value()) reached_step_ = step_;
+  }
+  last_test_ = tested;
+
+  RoundActions actions;
+  actions.push_back(tested);
+  if (of_mean && IsEnding()) {
+    BeginPrepare(Purpose::kSynchronize, now, actions);  // A run ends with a synchronization.
+  } else if (IsEnding() && synchronized_step_ == step_) {
+    BeginFinish(absl::OkStatus(), now, actions);
+  } else {
+    Continue(actions);
+  }
+  return actions;
+}
+
+// --------------------------------------------------------------------------------- the end ----
+
+RoundActions Round::Fail(const absl::Status& why, const std::vector<std::uint32_t>& lost,
+                         Time now) {
+  REQUIRE(!why.ok());
+  if (phase_ == Phase::kEnded) return {};
+  RoundActions actions;
+  if (phase_ != Phase::kFinishing) BeginFinish(why, now, actions);
+  for (const std::uint32_t rank : lost) {
+    if (!finished_[rank].has_value()) finished_[rank] = Finished{};
+    have_[rank] = true;
+  }
+  if (std::ranges::all_of(have_, [](bool done) { return done; })) {
+    phase_ = Phase::kEnded;
+    actions.push_back(Ended{.status = result_});
+    return actions;
+  }
+  // The smallest slot that lives hands the last committed model over.
+  for (RoundAction& action : actions) {
+    auto* order = std::get_if<SendOrder>(&action);
+    if (order == nullptr || !order->rank.has_value()) continue;
+    auto* finish = std::get_if<Finish>(&order->order.body);
+    if (finish == nullptr) continue;
+    finish->save_model =
+        *order->rank == static_cast<std::uint32_t>(std::ranges::find(have_, false) - have_.begin());
+  }
+  return actions;
+}
+
+void Round::BeginFinish(const absl::Status& status, Time now, RoundActions& actions) {
+  phase_ = Phase::kFinishing;
+  result_ = status;
+  std::ranges::fill(have_, false);
+  deadline_ = now + (status.ok() ? kSaveTimeout : kFinishTimeout);
+  const std::string failed = status.ok() ? "" : std::string(status.message());
+  const Order order = NewOrder(Finish{.failed = failed});
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    SendOrder send{.rank = rank, .order = order};
+    std::get<Finish>(send.order.body).save_model = rank == 0;
+    actions.push_back(std::move(send));
+  }
+}
+
+RoundActions Round::OnFinished(std::uint32_t rank, const Finished& finished) {
+  if (phase_ != Phase::kFinishing || have_[rank]) {
+    ++stale_;
+    return {};
+  }
+  finished_[rank] = finished;
+  if (!IsComplete(rank)) return {};
+  phase_ = Phase::kEnded;
+  return {Ended{.status = result_}};
+}
+
+RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now) {
+  REQUIRE(rank < members_.size());
+  if (const auto* ready = std::get_if<Ready>(&answer.body)) {
+    return OnReady(rank, answer, *ready, now);
+  }
+  if (const auto* finished = std::get_if<Finished>(&answer.body))
+    return OnFinished(rank, *finished);
+  if (const auto* fail = std::get_if<struct Fail>(&answer.body)) {
+    if (phase_ == Phase::kFinishing || phase_ == Phase::kEnded) return {};
+    return FailNow(fail->code, absl::StrCat(Name(rank), ": ", fail->message), now);
+  }
+  if (answer.fence != fence_) {
+    ++stale_;
+    return {};
+  }
+  if (const auto* done = std::get_if<Done>(&answer.body)) return OnDone(rank, *done, now);
+  return OnEvaluated(rank, std::get<Evaluated>(answer.body), now);
+}
+
+RoundActions Round::OnTick(Time now) {
+  if (!deadline_.has_value() || now < *deadline_) return {};
+  const std::string waited = WaitsFor();
+  deadline_.reset();
+  if (phase_ == Phase::kFinishing) {
+    phase_ = Phase::kEnded;
+    return {Ended{.status = result_}};
+  }
+  return FailNow("RING_TIMEOUT",
+                 absl::StrCat("the ring of round ", Number(fence_.round), " took longer than ",
+                              runtime::ToSeconds(now - started_at_), " s; missing: ", waited),
+                 now);
+}
+
+// ------------------------------------------------------------------------------------ status ----
+
+std::string Round::Name(std::uint32_t rank) const {
+  return absl::StrCat("slot ", members_[rank].slot, " (node ", members_[rank].node.ShortName(),
+                      ")");
+}
+
+std::string Round::WaitsFor() const {
+  std::string names;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (!have_[rank])
+      absl::StrAppend(&names, names.empty() ? "" : ", ", "slot ", members_[rank].slot);
+  }
+  switch (phase_) {
+    case Phase::kTraining: return absl::StrCat("the step of ", names);
+    case Phase::kPreparing: return absl::StrCat("READY of ", names);
+    case Phase::kRinging: return absl::StrCat("DONE of ", names);
+    case Phase::kEvaluatingBase:
+    case Phase::kEvaluatingMean: return absl::StrCat("the evaluation of ", names);
+    case Phase::kFinishing: return absl::StrCat("the last words of ", names);
+    case Phase::kEnded: return "nothing";
+  }
+  REQUIRE(false);
+}
+
+}  // namespace actors

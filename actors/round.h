@@ -1,0 +1,201 @@
+// The round machine of the monitor: reports and answers in, orders and decisions out. Pure.
+//
+// It never looks at a clock, a socket or a disk: time comes with each event, and what it wants done
+// comes back as actions. The monitor carries them out; the simulator and the tests drive the same
+// machine by hand. protocol.md sections 3 and 4.
+//
+//   training --all reports--> decide --continue--> training
+//                                \--synchronize--> preparing --all READY--> ringing
+//   ringing --all DONE, one root--> COMMIT --> training | evaluating
+//   ringing (purpose evaluate) --> evaluating --all EVALUATED--> training | preparing | finishing
+//   any --Stop, Fail--> finishing --all FINISHED--> ended
+//
+// A fixed schedule (synchronous, local) skips `decide` and `preparing`: its workers answer READY
+// unasked, and START is PREPARE and START in one.
+#ifndef RONDO_ACTORS_ROUND_H_
+#define RONDO_ACTORS_ROUND_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "actors/averaging/local_state.h"
+#include "actors/averaging/sync_policy.h"
+#include "actors/messages.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/error.h"
+#include "runtime/base/hash.h"
+#include "runtime/group/fence.h"
+
+namespace actors {
+
+struct RoundOptions {
+  std::uint64_t run = 0;
+  std::uint32_t head_epoch = 1;
+  std::uint64_t max_steps = 0;
+  std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
+  bool evaluate_mean = false;        // Else the base of the last synchronization.
+  std::optional<double> target_accuracy;
+  std::uint64_t model_floats = 0;  // What the ring carries; bounds the first ring's time.
+  // What the members hold before the first commit.
+  runtime::Hash128 base_root;
+  std::uint64_t layout_hash = 0;
+};
+
+// What the machine wants done, in order.
+struct PublishDecision {
+  Decision decision;
+};
+struct SendOrder {
+  std::optional<std::uint32_t> rank;  // One member, or all.
+  Order order;
+};
+// Facts for the log, the metrics and the followers.
+struct Synchronized {
+  std::uint64_t round = 0;  // After it.
+  std::uint64_t step = 0;
+  std::optional<double> variance_estimate;  // None for a fixed schedule.
+  double loss = 0;                          // Mean over members.
+  double ring_seconds = 0;                  // Of the slowest member.
+  double prepare_seconds = 0;               // From the decision to START.
+  double control_seconds = 0;               // From the decision to COMMIT, without the ring.
+  runtime::Hash128 root;
+  runtime::Ledger sent;  // All members, so far.
+  bool last = false;     // The synchronization that ends the run.
+};
+struct Tested {
+  std::uint64_t step = 0;
+  bool of_mean = false;
+  double accuracy = 0;
+  double loss = 0;
+  std::uint64_t samples = 0;
+  bool reached_target = false;
+};
+struct Ended {
+  absl::Status status;  // OK: the run did what it should.
+};
+using RoundAction = std::variant<PublishDecision, SendOrder, Synchronized, Tested, Ended>;
+using RoundActions = std::vector<RoundAction>;
+
+class Round {
+ public:
+  enum class Phase {
+    kTraining,
+    kPreparing,
+    kRinging,
+    kEvaluatingBase,
+    kEvaluatingMean,
+    kFinishing,
+    kEnded,
+  };
+
+  // `policy` decides when to synchronize and is borrowed.
+  Round(const RoundOptions& options, const MonitorPolicy& policy);
+
+  // Opens the first view; `members` by slot, weights set.
+  RoundActions Begin(std::vector<Member> members, runtime::Time now);
+
+  // Events. A stale or impossible one changes nothing and is counted in stale().
+  RoundActions OnReport(std::uint32_t rank, const StateReport& report, runtime::Time now);
+  RoundActions OnAnswer(std::uint32_t rank, const Answer& answer, runtime::Time now);
+  // Checks the deadlines of the present phase.
+  RoundActions OnTick(runtime::Time now);
+  // Ends the run at the next boundary, with a synchronization.
+  void RequestStop() { stop_requested_ = true; }
+  // Ends the run at once: FINISH(failed) to all that live. `lost`: ranks that no longer answer.
+  RoundActions Fail(const absl::Status& why, const std::vector<std::uint32_t>& lost,
+                    runtime::Time now);
+
+  Phase phase() const { return phase_; }
+  std::uint64_t step() const { return step_; }
+  runtime::RoundId round() const { return fence_.round; }
+  const runtime::Fence& fence() const { return fence_; }
+  const std::vector<Member>& members() const { return members_; }
+  std::optional<double> variance_estimate() const { return variance_estimate_; }
+  std::optional<std::uint64_t> reached_step() const { return reached_step_; }
+  std::optional<Tested> last_test() const { return last_test_; }
+  double best_accuracy() const { return best_accuracy_; }
+  std::uint64_t synchronizations() const { return Number(fence_.round); }
+  runtime::Hash128 root() const { return root_; }
+  std::uint64_t stale() const { return stale_; }
+  // Last words of each member, for the result; by rank, empty until FINISHED.
+  const std::vector<std::optional<Finished>>& finished() const { return finished_; }
+  // Whom the machine waits for and why, for status: "READY of slot 2".
+  std::string WaitsFor() const;
+
+ private:
+  runtime::Fence WithoutAttempt() const;
+  Order NewOrder(Order::Body body);
+  void SendToAll(Order::Body body, RoundActions& actions);
+
+  RoundActions Decide(runtime::Time now);
+  void Continue(RoundActions& actions);
+  void BeginPrepare(Purpose purpose, runtime::Time now, RoundActions& actions);
+  void BeginRing(Purpose purpose, runtime::Time now, RoundActions& actions);
+  RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
+                       runtime::Time now);
+  RoundActions OnDone(std::uint32_t rank, const Done& done, runtime::Time now);
+  RoundActions OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, runtime::Time now);
+  RoundActions OnFinished(std::uint32_t rank, const Finished& finished);
+  RoundActions CommitRound(runtime::Time now);
+  void BeginFinish(const absl::Status& status, runtime::Time now, RoundActions& actions);
+
+  // Notes that `rank` did what the phase asks for; true if it was the last one to.
+  bool IsComplete(std::uint32_t rank);
+  absl::Status CheckRoots(const std::vector<runtime::Hash128>& roots, const char* moment) const;
+  bool EvaluationIsDue() const;
+  bool IsEnding() const;
+  RoundActions FailNow(std::string_view code, const std::string& message, runtime::Time now) {
+    return Fail(runtime::MakeError(code, runtime::Exit::kRunFailed, message), {}, now);
+  }
+  std::string Name(std::uint32_t rank) const;
+
+  const RoundOptions options_;
+  const MonitorPolicy& policy_;
+
+  Phase phase_ = Phase::kEnded;
+  runtime::Fence fence_;  // Of the present or the last attempt.
+  std::uint64_t orders_ = 0;
+  std::vector<Member> members_;
+  std::vector<float> weights_;  // The ring's, by rank.
+  runtime::Hash128 root_;
+  std::uint64_t stale_ = 0;
+
+  // Training.
+  std::uint64_t sequence_ = 0;
+  std::uint64_t step_ = 0;
+  std::uint64_t synchronized_step_ = 0;
+  std::uint64_t tested_step_ = 0;
+  std::vector<LocalState> states_;
+  std::optional<double> variance_estimate_;
+
+  // What of the present phase each member has done.
+  std::vector<bool> have_;
+  std::vector<Ready> ready_;
+  std::vector<Done> done_;
+  std::vector<std::optional<Finished>> finished_;
+  Purpose purpose_ = Purpose::kSynchronize;
+  Evaluated counts_;
+
+  runtime::Time decided_at_{};
+  runtime::Time started_at_{};
+  std::optional<runtime::Time> deadline_;
+  double usual_ring_seconds_ = 0;
+
+  bool stop_requested_ = false;
+  bool target_reached_ = false;
+  std::optional<std::uint64_t> reached_step_;
+  std::optional<Tested> last_test_;
+  double best_accuracy_ = 0;
+  absl::Status result_;
+};
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_ROUND_H_

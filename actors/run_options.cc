@@ -1,0 +1,49 @@
+#include "actors/run_options.h"
+
+namespace actors {
+
+EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t trainable) {
+  return {.kind = config.strategy.estimator,
+          .parameters = trainable,
+          .sketch = {.rows = config.strategy.sketch_rows,
+                     .columns = config.strategy.sketch_columns,
+                     .seed = config.run.seed}};
+}
+
+SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable) {
+  const bool of_mean = config.run.evaluate == EvaluateWhat::kMean;
+  return {.strategy = config.strategy.name,
+          .estimator = EstimatorOptionsOf(config, trainable),
+          .theta = ThetaFor(config, trainable),
+          .max_interval = config.strategy.max_interval.value_or(0),
+          .tau = config.strategy.name == Strategy::kLocal ? config.strategy.tau : 1,
+          .max_steps = config.run.max_steps,
+          .evaluate_every = of_mean ? config.run.evaluate_every : 0};
+}
+
+TrainingOptions TrainingOptionsOf(const RunConfig& config) {
+  return {
+      .model = {.name = ToString(config.model.name), .seed = config.run.seed},
+      .data = {.source = ToString(config.data.source),
+               .dir = config.data.dir,
+               .partition = config.data.partition,
+               .batches = ToString(config.data.batches),
+               .seed = config.data.seed},
+      .optimizer = {.name = ToString(config.optimizer.name),
+                    .learning_rate = config.optimizer.learning_rate,
+                    .beta1 = config.optimizer.beta1,
+                    .beta2 = config.optimizer.beta2,
+                    .epsilon = config.optimizer.epsilon,
+                    .momentum = config.optimizer.momentum,
+                    .nesterov = config.optimizer.nesterov,
+                    .weight_decay = config.optimizer.weight_decay,
+                    .batch = config.optimizer.batch},
+      .quadratic = {.dimension = config.model.dimension,
+                    .curvature = config.model.curvature,
+                    .noise = config.model.noise,
+                    .step_time_seconds = config.model.step_time,
+                    .integer = config.model.integer},
+  };
+}
+
+}  // namespace actors

@@ -1,0 +1,23 @@
+// From the configuration of a run to the options of its parts.
+#ifndef RONDO_ACTORS_RUN_OPTIONS_H_
+#define RONDO_ACTORS_RUN_OPTIONS_H_
+
+#include <cstdint>
+
+#include "actors/averaging/estimator.h"
+#include "actors/averaging/sync_policy.h"
+#include "actors/run_config.h"
+#include "actors/training/training_options.h"
+
+namespace actors {
+
+// `trainable` is d, the floats of the trainable part.
+EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t trainable);
+// Both halves of the policy are made from these. `evaluate_every` is 0 unless the mean is tested:
+// a test of the last synchronized model needs no boundary of its own.
+SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable);
+TrainingOptions TrainingOptionsOf(const RunConfig& config);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_RUN_OPTIONS_H_

@@ -1,0 +1,521 @@
+#include "actors/worker.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <utility>
+
+#include "actors/run_options.h"
+#include "runtime/base/error.h"
+#include "runtime/base/require.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+
+constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
+constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
+// The head has this long to take the last words of a failed run.
+constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
+
+double SecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+std::string Message(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+}  // namespace
+
+absl::Status Worker::OnStart(runtime::Context& context) {
+  context_ = &context;
+  context.After(parts_.status_interval, [this] { ReportStatus(); });
+  return absl::OkStatus();
+}
+
+void Worker::OnStop(runtime::Context& context) {
+  if (run_ == nullptr) return;
+  run_->halt = true;
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+}
+
+// ------------------------------------------------------------------------------------ a new run --
+
+absl::Status Worker::On(runtime::Context& context, const Assign& assign,
+                        runtime::Responder<ReadyToRun> responder) {
+  if (run_ != nullptr && !run_->ending) {
+    responder.Answer(absl::FailedPreconditionError("this worker is in another run"));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<RunConfig> config = ParseRunConfig(assign.config, "the head's config");
+  if (!config.ok()) {
+    responder.Answer(config.status());
+    return absl::OkStatus();
+  }
+  run_ = std::make_shared<Run>();
+  run_->config = *std::move(config);
+  run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
+  run_->slot = assign.slot;
+  run_->fence = {.run = assign.run, .head_epoch = assign.head_epoch};
+  run_->assigned.emplace(std::move(responder));
+  parts_.training.Run(
+      [this, run = run_, &make_trainer = parts_.make_trainer, poster = context.poster()] {
+        auto built = Replica::Build(run->config, make_trainer);
+        poster.Post([this, run, built = std::move(built)]() mutable {
+          if (run == run_) OnBuilt(std::move(built));
+        });
+      });
+  return absl::OkStatus();
+}
+
+void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
+  runtime::Responder<ReadyToRun> responder = *std::move(run_->assigned);
+  run_->assigned.reset();
+  if (!built.ok()) {
+    responder.Answer(built.status());
+    run_ = nullptr;
+    return;
+  }
+  run_->replica = *std::move(built);
+  absl::StatusOr<std::unique_ptr<WorkerPolicy>> policy =
+      MakeWorkerPolicy(SyncPolicyOptionsOf(run_->config, run_->replica->layout().trainable));
+  if (!policy.ok()) {
+    responder.Answer(MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status())));
+    run_ = nullptr;
+    return;
+  }
+  run_->policy = *std::move(policy);
+  const DataSummary data = run_->replica->Data();
+  responder.Answer(ReadyToRun{.layout_hash = run_->replica->layout_hash(),
+                              .trainable = run_->replica->layout().trainable,
+                              .total = run_->replica->layout().total,
+                              .base_root = run_->replica->root(),
+                              .data_fingerprint = data.fingerprint,
+                              .train_samples = data.train_samples,
+                              .test_samples = data.test_samples,
+                              .endpoint = parts_.ring.endpoint()});
+}
+
+// ----------------------------------------------------------------------------------- obedience --
+
+bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence) {
+  if (run_ == nullptr || run_->ending || fence.run != run_->fence.run) return false;
+  if (number != run_->last_order + 1) {
+    ++run_->stale;  // A copy of an older one, or one that overtook what will be re-sent.
+    return false;
+  }
+  run_->last_order = number;
+  run_->sent_report.reset();
+  run_->sent_answer.reset();
+  StopWaiting();
+  return true;
+}
+
+absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
+  if (!Accept(decision.number, decision.fence)) return absl::OkStatus();
+  run_->fence = decision.fence;
+  run_->step = decision.step;
+  TrainOn();
+  return absl::OkStatus();
+}
+
+absl::Status Worker::On(runtime::Context& context, const Order& order) {
+  if (!Accept(order.number, order.fence)) return absl::OkStatus();
+  run_->fence = order.fence;
+  run_->step = order.step;
+  std::visit([&](const auto& body) { Obey(body, order); }, order.body);
+  return absl::OkStatus();
+}
+
+void Worker::Obey(const OpenView& view, const Order& order) {
+  const auto self = std::ranges::find(view.members, context_->self().node, &Member::node);
+  if (self == view.members.end()) return;
+  run_->members = view.members;
+  run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
+  run_->sequence = 0;
+  const Placement placement{.slot = run_->slot,
+                            .rank = run_->rank,
+                            .world_size = static_cast<std::uint32_t>(view.members.size())};
+  parts_.training.Run([this, run = run_, placement, poster = context_->poster()] {
+    absl::Status placed = run->replica->Place(placement);
+    LocalState state;
+    if (placed.ok() && run->policy->Reports()) state = run->replica->Summarize();
+    poster.Post([this, run, placed = std::move(placed), state = std::move(state)] {
+      if (run != run_ || run->ending) return;
+      if (!placed.ok()) {
+        SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = Message(placed)});
+      } else if (run->policy->Reports()) {
+        SendReport(state);
+      } else {
+        TrainOn();
+      }
+    });
+  });
+}
+
+void Worker::Obey(const Prepare& prepare, const Order& order) {
+  CheckDriftAndSendReady(prepare.purpose);
+}
+
+void Worker::Obey(const Start& start, const Order& order) {
+  const auto self = std::ranges::find(start.members, context_->self().node, &Member::node);
+  if (self == start.members.end()) return;
+  const runtime::Traffic traffic = start.purpose == Purpose::kSynchronize
+                                       ? runtime::Traffic::kRing
+                                       : runtime::Traffic::kEvaluation;
+  runtime::RingJob job{.fence = order.fence,
+                       .traffic = traffic,
+                       .rank = static_cast<std::uint32_t>(self - start.members.begin()),
+                       .local = run_->replica->local(),
+                       .base = run_->replica->base(),
+                       .shadow = run_->replica->shadow(),
+                       .layout_hash = run_->replica->layout_hash()};
+  for (const Member& member : start.members) {
+    job.members.push_back(
+        {.node = member.node, .endpoint = member.endpoint, .weight = member.weight});
+  }
+  run_->ringing = order.fence;
+  run_->ring_since = context_->Now();
+  parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence, traffic,
+                                     poster = context_->poster()](auto result) {
+    poster.Post([this, run, fence, traffic, result = std::move(result)]() mutable {
+      if (run == run_) OnRingDone(fence, traffic, std::move(result));
+    });
+  });
+}
+
+void Worker::OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
+                        absl::StatusOr<runtime::RingResult> result) {
+  run_->ringing.reset();
+  if (run_->ending || fence != run_->fence) return;
+  if (!result.ok()) {
+    if (absl::IsAborted(result.status())) return;
+    SendAnswer(Fail{.code = absl::IsDataLoss(result.status()) ? "RING_CORRUPT" : "RING_FAILED",
+                    .message = Message(result.status())});
+    return;
+  }
+  run_->ring_sent.Add(traffic, result->total_bytes);
+  SendAnswer(Done{.root = result->root,
+                  .seconds = runtime::ToSeconds(result->elapsed),
+                  .sent = SentInThisRun()});
+}
+
+void Worker::Obey(const Commit& commit, const Order& order) {
+  run_->fence.round = Next(run_->fence.round);
+  run_->synchronized_step = order.step;
+  parts_.training.Run([run = run_, root = commit.root] { run->replica->Commit(root); });
+  if (commit.then_evaluate) {
+    Evaluate(/*shadow=*/false);
+  } else if (order.step < run_->config.run.max_steps) {
+    TrainOn();
+  }
+}
+
+void Worker::Obey(const AbortAttempt& abort, const Order& order) {
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+}
+
+void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/*shadow=*/true); }
+
+void Worker::Evaluate(bool shadow) {
+  parts_.training.Run([this, run = run_, shadow, rank = run_->rank,
+                       parts = static_cast<std::uint32_t>(run_->members.size()),
+                       poster = context_->poster()] {
+    const auto begin = std::chrono::steady_clock::now();
+    auto counts = shadow ? run->replica->EvaluateShadow(rank, parts)
+                         : run->replica->EvaluateBase(rank, parts);
+    poster.Post([this, run, counts = std::move(counts), seconds = SecondsSince(begin)] {
+      if (run != run_ || run->ending) return;
+      run->totals.evaluate_seconds += seconds;
+      if (!counts.ok()) {
+        SendAnswer(Fail{.code = "WORKER_FAILED", .message = Message(counts.status())});
+        return;
+      }
+      SendAnswer(Evaluated{
+          .correct = counts->correct, .samples = counts->samples, .loss_sum = counts->loss_sum});
+    });
+  });
+}
+
+// ------------------------------------------------------------------------------------ training --
+
+void Worker::TrainOn() {
+  parts_.training.Run([this, run = run_, step = run_->step, synchronized = run_->synchronized_step,
+                       poster = context_->poster()] {
+    Stepped stepped = StepToBoundary(*run, step, synchronized);
+    poster.Post([this, run, stepped = std::move(stepped)]() mutable {
+      if (run == run_ && !run->ending) OnStepped(std::move(stepped));
+    });
+  });
+}
+
+// Algorithm 1, lines 4 to 7, on the training thread: a step, and its drift as a small state.
+Worker::Stepped Worker::StepToBoundary(Run& run, std::uint64_t step,
+                                       std::uint64_t synchronized_step) {
+  const auto begin = std::chrono::steady_clock::now();
+  Stepped stepped{.step = step};
+  do {
+    absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
+    if (!outcome.ok()) {
+      stepped.status = outcome.status();
+      break;
+    }
+    ++stepped.step;
+    ++stepped.steps;
+    stepped.samples += outcome->samples;
+    stepped.loss_sum += outcome->loss;
+    stepped.action = run.policy->AtBoundary(
+        {.step = stepped.step, .steps_since_synchronization = stepped.step - synchronized_step});
+  } while (stepped.action == BoundaryAction::kTrainOn && !run.halt);
+  if (stepped.status.ok() && stepped.action == BoundaryAction::kReport) {
+    stepped.state = run.replica->Summarize();
+  } else if (stepped.status.ok()) {
+    stepped.finite = run.replica->DriftIsFinite();
+  }
+  stepped.seconds = SecondsSince(begin);
+  return stepped;
+}
+
+void Worker::OnStepped(Stepped stepped) {
+  run_->step = stepped.step;
+  run_->loss_sum += stepped.loss_sum;
+  run_->loss_count += stepped.steps;
+  run_->totals.samples += stepped.samples;
+  run_->totals.compute_seconds += stepped.seconds;
+  if (!stepped.status.ok()) {
+    SendAnswer(Fail{.code = absl::IsDataLoss(stepped.status) ? "DIVERGED" : "WORKER_FAILED",
+                    .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
+                                            run_->config.optimizer.learning_rate, ": ",
+                                            Message(stepped.status))});
+    return;
+  }
+  switch (stepped.action) {
+    case BoundaryAction::kTrainOn: return;  // Halted: the run is ending.
+    case BoundaryAction::kReport:
+      ++run_->sequence;
+      SendReport(stepped.state);
+      return;
+    case BoundaryAction::kReadyToSynchronize:
+      run_->fence.attempt = 0;  // Nobody asked: the head assigns the attempt.
+      SendReady(Purpose::kSynchronize, stepped.finite);
+      return;
+    case BoundaryAction::kReadyToEvaluate:
+      run_->fence.attempt = 0;
+      SendReady(Purpose::kEvaluate, stepped.finite);
+      return;
+  }
+  REQUIRE(false);
+}
+
+// ------------------------------------------------------------------------------------- answers --
+
+void Worker::SendReport(const LocalState& state) {
+  StateReport report{.fence = run_->fence,
+                     .number = ++run_->last_answer,
+                     .sequence = run_->sequence,
+                     .step = run_->step,
+                     .state = state};
+  report.fence.attempt = 0;
+  run_->drift_squared = state.squared_norm;
+  run_->waiting_since = context_->Now();
+  // Lost or refused, it is re-sent when the monitor says what it lacks.
+  (void)context_->Tell(run_->monitor, report);
+  run_->sent_report = std::move(report);
+}
+
+void Worker::CheckDriftAndSendReady(Purpose purpose) {
+  parts_.training.Run(
+      [this, run = run_, purpose, fence = run_->fence, poster = context_->poster()] {
+        const bool finite = run->replica->DriftIsFinite();
+        poster.Post([this, run, purpose, fence, finite] {
+          if (run == run_ && !run->ending && fence == run->fence) SendReady(purpose, finite);
+        });
+      });
+}
+
+void Worker::SendReady(Purpose purpose, bool finite) {
+  if (!finite) {
+    SendAnswer(
+        Fail{.code = "DIVERGED",
+             .message = absl::StrCat("the drift is not finite at step ", run_->step,
+                                     ", learning rate ", run_->config.optimizer.learning_rate)});
+    return;
+  }
+  const double steps = std::max<double>(1, static_cast<double>(run_->loss_count));
+  SendAnswer(Ready{.purpose = purpose,
+                   .step = run_->step,
+                   .weight = run_->members[run_->rank].weight,
+                   .root = run_->replica->root(),
+                   .loss = run_->loss_sum / steps});
+  run_->loss_sum = 0;
+  run_->loss_count = 0;
+}
+
+void Worker::SendAnswer(Answer::Body body) {
+  Answer answer{.fence = run_->fence, .number = ++run_->last_answer, .body = std::move(body)};
+  run_->waiting_since = context_->Now();
+  (void)context_->Tell(run_->monitor, answer);  // Re-sent when lacking, as a report is.
+  run_->sent_answer = std::move(answer);
+}
+
+void Worker::StopWaiting() {
+  const runtime::Time now = context_->Now();
+  if (run_->ring_since.has_value()) {
+    run_->totals.ring_seconds += runtime::ToSeconds(now - *run_->ring_since);
+  } else if (run_->waiting_since.has_value()) {
+    run_->totals.wait_seconds += runtime::ToSeconds(now - *run_->waiting_since);
+  }
+  run_->ring_since.reset();
+  run_->waiting_since.reset();
+}
+
+void Worker::ReportStatus() {
+  context_->After(parts_.status_interval, [this] { ReportStatus(); });
+  if (run_ == nullptr || run_->replica == nullptr) return;
+  runtime::Drops dropped = parts_.dropped();
+  dropped.fence += run_->stale;
+  context_->Ask(run_->monitor,
+                MemberStatus{.fence = run_->fence,
+                             .last_order = run_->last_order,
+                             .last_answer = run_->last_answer,
+                             .step = run_->step,
+                             .dropped = dropped,
+                             .drift_squared = run_->drift_squared,
+                             .sent = SentInThisRun()},
+                kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
+                  if (reply.ok() && run == run_) ResendWhatLacks(reply->last_answer);
+                });
+}
+
+// A reply may cross what was sent just before it; so only what two replies in a row lack is sent
+// again.
+void Worker::ResendWhatLacks(std::uint64_t held) {
+  const std::uint64_t lacking = held < run_->last_answer ? run_->last_answer : 0;
+  if (lacking != 0 && lacking == run_->lacking_before) {
+    if (run_->sent_answer.has_value() && run_->sent_answer->number == lacking) {
+      (void)context_->Tell(run_->monitor, *run_->sent_answer);
+    } else if (run_->sent_report.has_value() && run_->sent_report->number == lacking) {
+      (void)context_->Tell(run_->monitor, *run_->sent_report);
+    }
+  }
+  run_->lacking_before = lacking;
+}
+
+runtime::Ledger Worker::SentInThisRun() const {
+  runtime::Ledger sent = parts_.sent();
+  for (std::size_t kind = 0; kind < runtime::kTrafficKinds; ++kind) {
+    sent.bytes[kind] -= sent_before_.bytes[kind];
+  }
+  sent += run_->ring_sent;
+  return sent;
+}
+
+// -------------------------------------------------------------------------------------- the end --
+
+void Worker::Obey(const Finish& finish, const Order& order) {
+  run_->ending = true;
+  run_->failed = finish.failed;
+  run_->halt = true;
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+  if (!finish.failed.empty())
+    context_->After(kLastWords, [this, run = run_] {
+      if (run == run_) {
+        Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run->failed));
+      }
+    });
+  if (!finish.save_model) {
+    SendFinished();
+    return;
+  }
+  const std::string path = absl::StrCat(parts_.folder, "/model-", run_->fence.run, ".pt");
+  parts_.training.Run([this, run = run_, path, poster = context_->poster()] {
+    absl::Status saved = run->replica->SaveBase(path);
+    poster.Post([this, run, path, saved = std::move(saved)] {
+      if (run != run_) return;
+      if (saved.ok()) {
+        SendModel(path, 0);
+      } else {
+        SendAnswer(Fail{.code = "MODEL_NOT_SAVED", .message = Message(saved)});
+        SendFinished();
+      }
+    });
+  });
+}
+
+void Worker::SendModel(const std::string& path, std::uint64_t offset) {
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  ModelPart part{.run = run_->fence.run, .offset = offset};
+  part.data.resize(kMaxModelPartBytes);
+  file.read(reinterpret_cast<char*>(part.data.data()),
+            static_cast<std::streamsize>(part.data.size()));
+  part.data.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
+  part.last = part.data.size() < kMaxModelPartBytes;
+  const bool last = part.last;
+  const std::uint64_t next = offset + part.data.size();
+  context_->Ask(run_->monitor, part, kModelPartTimeout,
+                [this, run = run_, path, last, next](absl::StatusOr<Nothing> taken) {
+                  if (run != run_) return;
+                  if (taken.ok() && !last) {
+                    SendModel(path, next);
+                    return;
+                  }
+                  std::remove(path.c_str());
+                  SendFinished();
+                });
+}
+
+void Worker::SendFinished() {
+  run_->totals.sent = SentInThisRun();
+  run_->totals.dropped = parts_.dropped();
+  run_->totals.dropped.fence += run_->stale;
+  SendAnswer(run_->totals);
+  sent_before_ = parts_.sent();
+}
+
+absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                                const absl::Status& why) {
+  if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
+    Quit(why);
+    return absl::OkStatus();
+  }
+  run_->halt = true;
+  run_->ending = true;
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+  SaveBaseAndQuit(why);
+  return absl::OkStatus();
+}
+
+// The smallest slot writes the last committed model where it stands: nobody else will.
+void Worker::SaveBaseAndQuit(const absl::Status& why) {
+  if (run_->rank != 0) {
+    Quit(why);
+    return;
+  }
+  const std::string path = absl::StrCat(parts_.folder, "/orphan-", run_->fence.run, ".pt");
+  parts_.training.Run([this, run = run_, path, why, poster = context_->poster()] {
+    absl::Status saved = run->replica->SaveBase(path);
+    poster.Post([this, path, why, saved = std::move(saved)] {
+      const runtime::UserError error = runtime::ToUserError(why);
+      Quit(MakeError(error.code, error.exit,
+                     saved.ok()
+                         ? absl::StrCat(error.message, "; the last committed model is in ", path)
+                         : absl::StrCat(error.message, "; the last committed model could ",
+                                        "not be written: ", Message(saved)),
+                     error.hint));
+    });
+  });
+}
+
+void Worker::Quit(const absl::Status& why) {
+  if (std::exchange(quitting_, true)) return;
+  parts_.quit(why);
+}
+
+}  // namespace actors

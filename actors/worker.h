@@ -1,0 +1,152 @@
+// The worker actor: trains locally, reports, obeys the monitor's orders, takes part in the ring.
+//
+// It is a state machine on the actor thread that never blocks: steps, commits and evaluations run
+// on the training executor, the ring on its own thread; both come back by a Poster. One step, in
+// the paper's words (Algorithm 1): TrainOn -> OnStepped -> report -> On(Decision) -> TrainOn, or
+// On(Prepare) -> Ready -> On(Start) -> ring -> Done -> On(Commit) -> TrainOn.
+#ifndef RONDO_ACTORS_WORKER_H_
+#define RONDO_ACTORS_WORKER_H_
+
+#include <absl/functional/any_invocable.h>
+#include <absl/status/status.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/averaging/sync_policy.h"
+#include "actors/messages.h"
+#include "actors/replica.h"
+#include "actors/run_config.h"
+#include "runtime/actor/actor.h"
+#include "runtime/actor/executor.h"
+#include "runtime/base/clock.h"
+#include "runtime/collective/ring.h"
+
+namespace actors {
+
+// What a worker is made of; all references outlive it.
+struct WorkerParts {
+  runtime::Ring& ring;
+  runtime::Executor& training;
+  TrainerFactory& make_trainer;
+  // What this process sent and dropped on the control plane so far.
+  std::function<runtime::Ledger()> sent;
+  std::function<runtime::Drops()> dropped;
+  // Where model.pt is written before it is sent, and the base when the head is gone.
+  std::string folder;
+  // The process cannot go on: the head is gone, or the run failed. Called once.
+  std::function<void(const absl::Status&)> quit;
+  runtime::Duration status_interval = std::chrono::milliseconds(200);
+};
+
+class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
+ public:
+  explicit Worker(WorkerParts parts) : parts_(std::move(parts)) {}
+
+  absl::Status OnStart(runtime::Context& context) override;
+  absl::Status OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                          const absl::Status& why) override;
+  void OnStop(runtime::Context& context) override;
+
+  absl::Status On(runtime::Context& context, const Assign& assign,
+                  runtime::Responder<ReadyToRun> responder);
+  absl::Status On(runtime::Context& context, const Decision& decision);
+  absl::Status On(runtime::Context& context, const Order& order);
+
+ private:
+  // What came back from the training thread after one or more steps.
+  struct Stepped {
+    absl::Status status;
+    std::uint64_t step = 0;  // The last one taken.
+    std::uint64_t steps = 0;
+    std::uint64_t samples = 0;
+    double loss_sum = 0;
+    BoundaryAction action = BoundaryAction::kTrainOn;
+    LocalState state;    // With kReport.
+    bool finite = true;  // The drift; looked at only where READY follows.
+    double seconds = 0;
+  };
+
+  // Everything of one run; shared with the tasks that are in flight for it, which check `halt`.
+  struct Run {
+    RunConfig config;
+    runtime::ActorRef<MonitorProtocol> monitor;
+    std::uint32_t slot = 0;
+    std::unique_ptr<Replica> replica;
+    std::unique_ptr<WorkerPolicy> policy;
+    std::atomic<bool> halt{false};
+
+    // Below: the actor thread's alone.
+    std::optional<runtime::Responder<ReadyToRun>> assigned;
+    runtime::Fence fence;
+    std::vector<Member> members;
+    std::uint32_t rank = 0;
+    std::uint64_t step = 0;
+    std::uint64_t synchronized_step = 0;
+    std::uint64_t sequence = 0;
+    std::uint64_t last_order = 0;
+    std::uint64_t last_answer = 0;
+    // The last report or answer, until the monitor is known to have it.
+    std::optional<StateReport> sent_report;
+    std::optional<Answer> sent_answer;
+    std::uint64_t lacking_before = 0;
+    std::optional<runtime::Fence> ringing;
+    bool ending = false;
+    std::string failed;
+
+    std::uint64_t stale = 0;
+    runtime::Ledger ring_sent;
+    runtime::Drops ring_dropped;
+    double loss_sum = 0;
+    std::uint64_t loss_count = 0;
+    Finished totals;
+    std::optional<runtime::Time> waiting_since;
+    std::optional<runtime::Time> ring_since;
+    float drift_squared = 0;
+  };
+
+  bool Accept(std::uint64_t number, const runtime::Fence& fence);
+  void OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built);
+  void Obey(const OpenView& view, const Order& order);
+  void Obey(const Prepare& prepare, const Order& order);
+  void Obey(const Start& start, const Order& order);
+  void Obey(const Commit& commit, const Order& order);
+  void Obey(const AbortAttempt& abort, const Order& order);
+  void Obey(const EvaluateMean& evaluate, const Order& order);
+  void Obey(const Finish& finish, const Order& order);
+
+  void TrainOn();
+  static Stepped StepToBoundary(Run& run, std::uint64_t step, std::uint64_t synchronized_step);
+  void OnStepped(Stepped stepped);
+  void SendReport(const LocalState& state);
+  void CheckDriftAndSendReady(Purpose purpose);
+  void SendReady(Purpose purpose, bool finite);
+  void SendAnswer(Answer::Body body);
+  void OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
+                  absl::StatusOr<runtime::RingResult> result);
+  void Evaluate(bool shadow);
+  void SendModel(const std::string& path, std::uint64_t offset);
+  void SendFinished();
+  void ReportStatus();
+  void ResendWhatLacks(std::uint64_t held);
+  void StopWaiting();
+  void SaveBaseAndQuit(const absl::Status& why);
+  void Quit(const absl::Status& why);
+  runtime::Ledger SentInThisRun() const;
+
+  WorkerParts parts_;
+  runtime::Context* context_ = nullptr;
+  std::shared_ptr<Run> run_;
+  // Sent before this run began: belongs to earlier ones.
+  runtime::Ledger sent_before_;
+  bool quitting_ = false;
+};
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_WORKER_H_
