@@ -1,0 +1,181 @@
+#include "actors/averaging/sync_policy.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <cmath>
+#include <utility>
+
+#include "runtime/base/require.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+Verdict Continue(double estimate, std::string reason) {
+  return {
+      .decision = Decision::kContinue, .variance_estimate = estimate, .reason = std::move(reason)};
+}
+
+Verdict Synchronize(double estimate, std::string reason) {
+  return {.decision = Decision::kSynchronize,
+          .variance_estimate = estimate,
+          .reason = std::move(reason)};
+}
+
+// Why a synchronization is due at this boundary whatever the drifts are; empty if it is not.
+// Without a step since the last one (an opening report) the run's rules are satisfied already.
+std::string DueByRule(const Ballot& ballot, std::uint64_t max_steps, std::uint64_t interval,
+                      std::string_view interval_name) {
+  const Boundary& at = ballot.boundary;
+  if (at.steps_since_synchronization == 0) return "";
+  if (ballot.ending) return "the run ends";
+  if (at.step >= max_steps) return absl::StrCat("step ", at.step, " is the last");
+  if (interval != 0 && at.steps_since_synchronization >= interval) {
+    return absl::StrCat(at.steps_since_synchronization, " steps since the last synchronization, ",
+                        absl::string_view(interval_name.data(), interval_name.size()), " is ",
+                        interval);
+  }
+  return "";
+}
+
+class FdaWorkerPolicy final : public WorkerPolicy {
+ public:
+  BoundaryAction AtBoundary(const Boundary&) const override { return BoundaryAction::kReport; }
+  bool Reports() const override { return true; }
+};
+
+class FdaMonitorPolicy final : public MonitorPolicy {
+ public:
+  FdaMonitorPolicy(const SyncPolicyOptions& options, std::unique_ptr<Estimator> estimator)
+      : options_(options), estimator_(std::move(estimator)) {}
+
+  Verdict Decide(const Ballot& ballot) const override {
+    const absl::StatusOr<double> estimate =
+        estimator_->EstimateVariance(ballot.states, ballot.weights);
+    if (!estimate.ok()) return Error(ballot, estimate.status());
+    std::string rule = DueByRule(ballot, options_.max_steps, options_.max_interval, "max_interval");
+    if (!rule.empty()) return Synchronize(*estimate, std::move(rule));
+    // An estimate of 0 or, by rounding, below would never pass a theta of 0.
+    if (options_.theta == 0 && ballot.boundary.steps_since_synchronization > 0) {
+      return Synchronize(*estimate, "theta is 0");
+    }
+    if (*estimate > options_.theta) {
+      return Synchronize(
+          *estimate, absl::StrCat("variance estimate ", *estimate, " > theta ", options_.theta));
+    }
+    return Continue(*estimate,
+                    absl::StrCat("variance estimate ", *estimate, " <= theta ", options_.theta));
+  }
+
+ private:
+  Verdict Error(const Ballot& ballot, const absl::Status& status) const {
+    Verdict verdict = {.decision = Decision::kError,
+                       .reason = std::string(status.message().data(), status.message().size()),
+                       .error = status};
+    for (std::size_t k = 0; k < ballot.states.size() && !verdict.culprit.has_value(); ++k) {
+      if (!estimator_->CheckState(ballot.states[k]).ok()) verdict.culprit = k;
+    }
+    return verdict;
+  }
+
+  SyncPolicyOptions options_;
+  std::unique_ptr<Estimator> estimator_;
+};
+
+// Steps between two synchronizations of a fixed schedule.
+std::uint64_t Interval(const SyncPolicyOptions& options) {
+  return options.strategy == Strategy::kLocal ? options.tau : 1;
+}
+
+class FixedWorkerPolicy final : public WorkerPolicy {
+ public:
+  explicit FixedWorkerPolicy(const SyncPolicyOptions& options) : options_(options) {}
+
+  BoundaryAction AtBoundary(const Boundary& boundary) const override {
+    if (boundary.steps_since_synchronization > 0 &&
+        (boundary.steps_since_synchronization >= Interval(options_) ||
+         boundary.step >= options_.max_steps)) {
+      return BoundaryAction::kReadyToSynchronize;
+    }
+    if (EvaluationDue(options_, boundary)) return BoundaryAction::kReadyToEvaluate;
+    return BoundaryAction::kTrainOn;
+  }
+  bool Reports() const override { return false; }
+
+ private:
+  SyncPolicyOptions options_;
+};
+
+class FixedMonitorPolicy final : public MonitorPolicy {
+ public:
+  explicit FixedMonitorPolicy(const SyncPolicyOptions& options) : options_(options) {}
+
+  Verdict Decide(const Ballot& ballot) const override {
+    std::string rule = DueByRule(ballot, options_.max_steps, Interval(options_), "tau");
+    if (!rule.empty()) return Synchronize(0, std::move(rule));
+    return Continue(0, "the schedule has no synchronization here");
+  }
+
+ private:
+  SyncPolicyOptions options_;
+};
+
+}  // namespace
+
+std::string_view StrategyName(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::kFda: return "fda";
+    case Strategy::kSynchronous: return "synchronous";
+    case Strategy::kLocal: return "local";
+  }
+  REQUIRE(false);
+}
+
+std::optional<Strategy> StrategyFromName(std::string_view name) {
+  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
+    if (StrategyName(strategy) == name) return strategy;
+  }
+  return std::nullopt;
+}
+
+absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
+  if (options.max_steps == 0) return absl::InvalidArgumentError("max_steps must be at least 1");
+  switch (options.strategy) {
+    case Strategy::kFda:
+      if (!std::isfinite(options.theta) || options.theta < 0) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("theta is ", options.theta, "; it must be finite and not negative"));
+      }
+      return CheckEstimatorOptions(options.estimator);
+    case Strategy::kSynchronous: return absl::OkStatus();
+    case Strategy::kLocal:
+      if (options.tau == 0) return absl::InvalidArgumentError("tau must be at least 1");
+      return absl::OkStatus();
+  }
+  REQUIRE(false);
+}
+
+double GuidelineTheta(std::size_t parameters, double learning_rate) {
+  const double ratio = learning_rate / 1e-3;
+  return 4.91e-5 * static_cast<double>(parameters) * ratio * ratio;
+}
+
+bool EvaluationDue(const SyncPolicyOptions& options, const Boundary& boundary) {
+  return options.evaluate_every != 0 && boundary.step > 0 &&
+         boundary.step % options.evaluate_every == 0;
+}
+
+absl::StatusOr<std::unique_ptr<WorkerPolicy>> MakeWorkerPolicy(const SyncPolicyOptions& options) {
+  RETURN_IF_ERROR(CheckSyncPolicyOptions(options));
+  if (options.strategy == Strategy::kFda) return std::make_unique<FdaWorkerPolicy>();
+  return std::make_unique<FixedWorkerPolicy>(options);
+}
+
+absl::StatusOr<std::unique_ptr<MonitorPolicy>> MakeMonitorPolicy(const SyncPolicyOptions& options) {
+  RETURN_IF_ERROR(CheckSyncPolicyOptions(options));
+  if (options.strategy != Strategy::kFda) return std::make_unique<FixedMonitorPolicy>(options);
+  ASSIGN_OR_RETURN(std::unique_ptr<Estimator> estimator, MakeEstimator(options.estimator));
+  return std::make_unique<FdaMonitorPolicy>(options, std::move(estimator));
+}
+
+}  // namespace actors

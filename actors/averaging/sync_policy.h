@@ -1,0 +1,109 @@
+// When the members synchronize: a worker half that says what to do at a step boundary, and a
+// monitor half that turns what the members said into a decision. Both are pure.
+//
+// `fda` reports a state after every step and synchronizes when the estimate passes theta (the
+// paper's Algorithm 1). `synchronous` and `local` are fixed schedules: a worker answers READY
+// unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of halves.
+#ifndef RONDO_ACTORS_AVERAGING_SYNC_POLICY_H_
+#define RONDO_ACTORS_AVERAGING_SYNC_POLICY_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "actors/averaging/estimator.h"
+#include "actors/averaging/local_state.h"
+
+namespace actors {
+
+enum class Strategy { kFda, kSynchronous, kLocal };
+
+// "fda", "synchronous", "local".
+std::string_view StrategyName(Strategy strategy);
+std::optional<Strategy> StrategyFromName(std::string_view name);
+
+struct SyncPolicyOptions {
+  Strategy strategy = Strategy::kFda;
+  EstimatorOptions estimator;  // fda only.
+  // fda: the variance that is tolerated; 0 synchronizes after every step.
+  double theta = 0;
+  std::uint64_t max_interval = 0;    // fda: steps between two synchronizations at most; 0 = no cap.
+  std::uint64_t tau = 1;             // local: steps between two synchronizations.
+  std::uint64_t max_steps = 1;       // The run ends with a synchronization at this step.
+  std::uint64_t evaluate_every = 0;  // Steps; 0 = never.
+};
+
+// kInvalidArgument names the option and its range.
+absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options);
+
+// theta = 4.91e-5 · d · (learning_rate / 1e-3)²: the paper's guideline for 0.5 Gbit/s, scaled with
+// the square of the learning rate, as the variance of diffusing workers is.
+double GuidelineTheta(std::size_t parameters, double learning_rate);
+
+// Where a run stands between two steps. Steps count from 1; 0 is before the first.
+struct Boundary {
+  std::uint64_t step = 0;                         // The last step that was taken.
+  std::uint64_t steps_since_synchronization = 0;  // Of the run, by the monitor's count.
+};
+
+// Whether the model is tested at this boundary. If it also synchronizes, the new base is tested.
+bool EvaluationDue(const SyncPolicyOptions& options, const Boundary& boundary);
+
+enum class BoundaryAction {
+  kTrainOn,             // Take the next step at once.
+  kReport,              // Send the local state and wait for the decision.
+  kReadyToSynchronize,  // Send READY unasked, attempt 0, and wait for START.
+  kReadyToEvaluate,     // The same, for an evaluation.
+};
+
+// The worker half.
+class WorkerPolicy {
+ public:
+  virtual ~WorkerPolicy() = default;
+
+  virtual BoundaryAction AtBoundary(const Boundary& boundary) const = 0;
+  // Whether kReport can be the answer, so that the worker needs a Summarizer and xi.
+  virtual bool Reports() const = 0;
+};
+
+enum class Decision { kContinue, kSynchronize, kError };
+
+struct Verdict {
+  Decision decision = Decision::kContinue;
+  double variance_estimate = 0;  // H, always finite; 0 for fixed schedules and for kError.
+  std::string reason;            // Why, for people; with numbers.
+  absl::Status error;            // kError: kDataLoss (diverged) or kInvalidArgument (malformed).
+  std::optional<std::size_t> culprit;  // kError: index into `states`, where one member is to blame.
+};
+
+// What the monitor half decides about, one seq at a time.
+struct Ballot {
+  Boundary boundary;
+  // The run ends here for a reason of its own (target reached, stop asked): synchronize.
+  bool ending = false;
+  // One of each member of the view, in slot order; empty for fixed schedules.
+  std::span<const LocalState> states;
+  std::span<const float> weights;  // Those of the ring, in the same order.
+};
+
+// The monitor half. Called when all members of the view have reported, or are READY.
+class MonitorPolicy {
+ public:
+  virtual ~MonitorPolicy() = default;
+
+  virtual Verdict Decide(const Ballot& ballot) const = 0;
+};
+
+absl::StatusOr<std::unique_ptr<WorkerPolicy>> MakeWorkerPolicy(const SyncPolicyOptions& options);
+absl::StatusOr<std::unique_ptr<MonitorPolicy>> MakeMonitorPolicy(const SyncPolicyOptions& options);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_AVERAGING_SYNC_POLICY_H_
