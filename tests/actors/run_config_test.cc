@@ -242,6 +242,18 @@ TEST(RunConfig, TheGuidelineFollowsDimensionAndLearningRate) {
   EXPECT_EQ(ThetaFor(config, 61706), 0.0);
 }
 
+TEST(RunConfig, EveryExampleIsValid) {
+  int examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(RONDO_SOURCE_DIR "/apps/examples")) {
+    if (entry.path().extension() != ".toml") continue;
+    const auto text = ReadConfigFile(entry.path().string());
+    ASSERT_OK(text);
+    EXPECT_OK(ParseRunConfig(*text, entry.path().string()));
+    ++examples;
+  }
+  EXPECT_GE(examples, 6);
+}
+
 struct BadCase {
   std::string text;
   std::string code;
