@@ -1,0 +1,294 @@
+#include "actors/run_config.h"
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "actors/run_config_keys.h"
+#include "actors/run_config_text.h"
+#include "runtime/base/error.h"
+#include "runtime/base/nearest.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+
+constexpr char kDefault[] = "default";
+// The built-in digits; other sources are counted when they are read.
+constexpr std::uint64_t kDigitsSamples = 60000;
+// The exact estimator sends whole drifts through the head.
+constexpr std::uint64_t kMostExactDimension = 200000;
+
+// The value that counts for each key, by full name.
+using Winners = std::map<std::string, GivenValue>;
+
+std::string Join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) absl::StrAppend(&text, text.empty() ? "" : ", ", name);
+  return text;
+}
+
+std::vector<std::string> SectionNames() {
+  std::vector<std::string> names;
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (names.empty() || names.back() != key.section) names.push_back(key.section);
+  }
+  return names;
+}
+
+// "mnist.toml:3:5: " before the message, or " (from --set)" behind it.
+std::string PlacedAt(const std::string& place, const GivenValue& given,
+                     const std::string& message) {
+  if (!place.empty()) return absl::StrCat(place, ": ", message);
+  return absl::StrCat(message, " (from ", given.origin, ")");
+}
+std::string Placed(const GivenValue& given, const std::string& message) {
+  return PlacedAt(given.place, given, message);
+}
+std::string PlacedAtKey(const GivenValue& given, const std::string& message) {
+  return PlacedAt(given.key_place, given, message);
+}
+
+absl::Status CheckKnown(const GivenValue& given) {
+  if (FindConfigKey(given.key) != nullptr) return absl::OkStatus();
+  const std::string section = given.key.substr(0, given.key.find('.'));
+  for (const std::string& later : LaterConfigKeys()) {
+    if (given.key != later && given.key.rfind(later + ".", 0) != 0) continue;
+    return MakeError("CONFIG_NOT_AVAILABLE", Exit::kUsage,
+                     PlacedAtKey(given, given.key + " is not available in this version"),
+                     "leave the key out");
+  }
+  for (const std::string& name : SectionNames()) {
+    if (given.key != name) continue;
+    return MakeError("CONFIG_WRONG_TYPE", Exit::kUsage,
+                     PlacedAtKey(given, name + " must be a section, not a value"),
+                     absl::StrCat("write [", name, "] on a line of its own"));
+  }
+  std::vector<std::string> siblings;
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.section == section) siblings.push_back(key.FullName());
+  }
+  if (!siblings.empty()) {
+    return MakeError("CONFIG_UNKNOWN_KEY", Exit::kUsage,
+                     PlacedAtKey(given, "unknown key " + given.key),
+                     runtime::DidYouMean(given.key, siblings, "the keys are " + Join(siblings)));
+  }
+  std::string hint = "the sections are " + Join(SectionNames());
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.name == given.key) hint = "did you mean " + key.FullName() + "?";
+  }
+  return MakeError("CONFIG_UNKNOWN_KEY", Exit::kUsage,
+                   PlacedAtKey(given, absl::StrCat("unknown section or key ", given.key)),
+                   runtime::DidYouMean(section, SectionNames(), hint));
+}
+
+// RONDO_STRATEGY_THETA -> strategy.theta; empty if `name` is not of the form RONDO_<SECTION>_<KEY>.
+std::string KeyOfVariable(const std::string& name) {
+  for (const std::string& section : SectionNames()) {
+    const std::string prefix = absl::StrCat("RONDO_", absl::AsciiStrToUpper(section), "_");
+    if (name.rfind(prefix, 0) != 0) continue;
+    return absl::StrCat(section, ".", absl::AsciiStrToLower(name.substr(prefix.size())));
+  }
+  return "";
+}
+
+absl::Status AddEnvironment(const std::vector<std::string>& environment, Winners& winners) {
+  for (const std::string& variable : environment) {
+    const std::size_t equals = variable.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string name = variable.substr(0, equals);
+    const std::string key = KeyOfVariable(name);
+    if (key.empty()) continue;
+    ASSIGN_OR_RETURN(GivenValue given, ReadOverride(key, variable.substr(equals + 1), name));
+    RETURN_IF_ERROR(CheckKnown(given));
+    winners[key] = std::move(given);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddOverrides(const std::vector<ConfigOverride>& overrides, Winners& winners) {
+  for (const ConfigOverride& flag : overrides) {
+    ASSIGN_OR_RETURN(GivenValue given, ReadOverride(flag.key, flag.value, flag.origin));
+    RETURN_IF_ERROR(CheckKnown(given));
+    winners[flag.key] = std::move(given);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    const std::string name = key.FullName();
+    resolved.origins[name] = kDefault;
+    const auto winner = winners.find(name);
+    if (winner == winners.end()) continue;
+    const GivenValue& given = winner->second;
+    if (!given.value.has_value()) {
+      return MakeError(
+          "CONFIG_WRONG_TYPE", Exit::kUsage,
+          Placed(given, absl::StrCat(name, " must be a single value, not ", given.kind)));
+    }
+    const std::optional<ConfigProblem> problem = key.set(resolved.config, *given.value);
+    if (problem.has_value()) {
+      return MakeError(problem->code, Exit::kUsage,
+                       Placed(given, absl::StrCat(name, " ", problem->rule)), problem->hint);
+    }
+    resolved.origins[name] = given.origin;
+  }
+  return absl::OkStatus();
+}
+
+// Defaults that follow from other values.
+void FillIn(ResolvedConfig& resolved) {
+  RunConfig& config = resolved.config;
+  if (resolved.origins["run.min_workers"] == kDefault) config.run.min_workers = config.run.workers;
+  if (config.model.name == ModelName::kQuadratic && resolved.origins["data.source"] == kDefault) {
+    config.data.source = DataSource::kNone;
+  }
+}
+
+absl::Status Conflict(const std::string& message, const std::string& hint) {
+  return MakeError("CONFIG_CONFLICT", Exit::kUsage, message, hint);
+}
+
+absl::Status CheckRun(const RunConfig& config) {
+  const RunSection& run = config.run;
+  if (run.min_workers > run.max_workers) {
+    return Conflict(absl::StrCat("run.min_workers = ", run.min_workers,
+                                 " is more than run.max_workers = ", run.max_workers),
+                    "give min_workers <= workers <= max_workers");
+  }
+  if (run.workers < run.min_workers || run.workers > run.max_workers) {
+    return Conflict(absl::StrCat("run.workers = ", run.workers,
+                                 " is not between run.min_workers = ", run.min_workers,
+                                 " and run.max_workers = ", run.max_workers),
+                    "give min_workers <= workers <= max_workers");
+  }
+  if (run.min_workers != run.workers) {
+    return MakeError(
+        "CONFIG_NOT_AVAILABLE", Exit::kUsage,
+        absl::StrCat("run.min_workers = ", run.min_workers, " with run.workers = ", run.workers,
+                     ": a run with fewer than its workers is not "
+                     "available in this version"),
+        "leave run.min_workers out");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckData(const RunConfig& config) {
+  const bool has_data = config.data.source != DataSource::kNone;
+  if (config.model.name == ModelName::kQuadratic) {
+    if (!has_data) return absl::OkStatus();
+    return Conflict(
+        absl::StrCat("model.name = \"quadratic\" trains without data, but data.source = \"",
+                     ToString(config.data.source), "\""),
+        "set data.source = \"none\"");
+  }
+  if (!has_data) {
+    return Conflict(absl::StrCat("model.name = \"", ToString(config.model.name),
+                                 "\" needs data, but data.source = \"none\""),
+                    "set data.source = \"digits\"");
+  }
+  const std::uint64_t shard = kDigitsSamples / config.run.workers;
+  if (config.data.source == DataSource::kDigits && config.optimizer.batch > shard) {
+    return Conflict(absl::StrCat("optimizer.batch = ", config.optimizer.batch, " is more than the ",
+                                 shard, " samples of a shard (", kDigitsSamples, " digits, ",
+                                 config.run.workers, " workers)"),
+                    "use a smaller batch or fewer workers");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckStrategy(const RunConfig& config) {
+  const StrategySection& strategy = config.strategy;
+  if (strategy.name == StrategyName::kLocal && strategy.tau == 0) {
+    return Conflict(
+        "strategy.name = \"local\" needs strategy.tau, the steps between two "
+        "synchronizations",
+        "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
+  }
+  if (strategy.name == StrategyName::kFda && strategy.estimator == EstimatorName::kExact &&
+      config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
+    return Conflict(
+        absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
+                     "and takes models up to ",
+                     kMostExactDimension, " parameters, not ", config.model.dimension),
+        "use estimator \"linear\" or \"sketch\"");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckOptimizer(const RunConfig& config) {
+  const OptimizerSection& optimizer = config.optimizer;
+  const bool has_momentum = optimizer.name == OptimizerName::kSgd && optimizer.momentum > 0;
+  if (!optimizer.nesterov || has_momentum) return absl::OkStatus();
+  return Conflict("optimizer.nesterov = true needs optimizer.name = \"sgd\" and a momentum",
+                  "set optimizer.momentum = 0.9");
+}
+
+absl::Status CheckConflicts(const RunConfig& config) {
+  RETURN_IF_ERROR(CheckRun(config));
+  RETURN_IF_ERROR(CheckData(config));
+  RETURN_IF_ERROR(CheckOptimizer(config));
+  return CheckStrategy(config);
+}
+
+}  // namespace
+
+absl::StatusOr<ResolvedConfig> ResolveRunConfig(const ConfigSources& sources) {
+  ASSIGN_OR_RETURN(const std::vector<GivenValue> text, ReadConfigText(sources.text, sources.name));
+  Winners winners;
+  for (const GivenValue& given : text) {
+    RETURN_IF_ERROR(CheckKnown(given));
+    winners[given.key] = given;
+  }
+  RETURN_IF_ERROR(AddEnvironment(sources.environment, winners));
+  RETURN_IF_ERROR(AddOverrides(sources.overrides, winners));
+  ResolvedConfig resolved;
+  RETURN_IF_ERROR(Apply(winners, resolved));
+  FillIn(resolved);
+  RETURN_IF_ERROR(CheckConflicts(resolved.config));
+  return resolved;
+}
+
+absl::StatusOr<RunConfig> ParseRunConfig(const std::string& text, const std::string& name) {
+  ConfigSources sources;
+  sources.text = text;
+  sources.name = name;
+  ASSIGN_OR_RETURN(const ResolvedConfig resolved, ResolveRunConfig(sources));
+  return resolved.config;
+}
+
+std::string ToToml(const RunConfig& config) { return ToToml(ResolvedConfig{config, {}}); }
+
+std::string ToToml(const ResolvedConfig& resolved) {
+  std::string text;
+  std::string section;
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.section != section) {
+      absl::StrAppend(&text, text.empty() ? "" : "\n", "[", key.section, "]\n");
+      section = key.section;
+    }
+    std::string line = absl::StrCat(key.name, " = ", ToTomlLiteral(key.get(resolved.config)));
+    const auto origin = resolved.origins.find(key.FullName());
+    if (origin != resolved.origins.end()) {
+      line.resize(std::max<std::size_t>(line.size(), 32), ' ');
+      absl::StrAppend(&line, "  # ", origin->second);
+    }
+    absl::StrAppend(&text, line, "\n");
+  }
+  return text;
+}
+
+double ThetaFor(const RunConfig& config, std::uint64_t trainable) {
+  if (config.strategy.theta.has_value()) return *config.strategy.theta;
+  const double ratio = config.optimizer.learning_rate / 1e-3;
+  return 4.91e-5 * static_cast<double>(trainable) * ratio * ratio;
+}
+
+}  // namespace actors

@@ -1,0 +1,185 @@
+// The configuration of a run: README's "Config (TOML)" as plain values. C++17-clean.
+//
+// A resolved config travels to every worker as the text of ToToml and is parsed there again, so
+// that all members hold equal values. Reading is pure (text in, values or an error out); the one
+// function that touches the disk is ReadConfigFile.
+//
+// Every error is a runtime::UserError with exit 2 and one of the codes
+//   CONFIG_UNREADABLE     the file is missing, no regular file, empty, or larger than
+//   kMaxConfigBytes CONFIG_SYNTAX         no TOML, or a key given twice; with file:line:column, as
+//   all that follow CONFIG_UNKNOWN_KEY    with the nearest known key CONFIG_WRONG_TYPE     text for
+//   a number and the like CONFIG_INVALID_VALUE  out of range, or not one of the names
+//   CONFIG_CONFLICT       two values that cannot both hold
+//   CONFIG_NOT_AVAILABLE  lawful, but a later version's; says what is available now
+#ifndef RONDO_ACTORS_RUN_CONFIG_H_
+#define RONDO_ACTORS_RUN_CONFIG_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace actors {
+
+inline constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
+// The longest ring (runtime/collective/ring.h).
+inline constexpr std::uint32_t kMostWorkers = 32;
+
+// Which model is tested: the base of the last synchronization, which costs nothing, or the mean of
+// the present models, which costs an allreduce that is booked as evaluation.
+enum class EvaluateWhat { kLastSynchronized, kMean };
+
+struct RunSection {
+  std::uint32_t workers = 4;
+  // Members below which the run holds. Until runs are elastic it is equal to `workers`.
+  std::uint32_t min_workers = 4;
+  std::uint32_t max_workers = kMostWorkers;
+  double wait = 600;       // Seconds to wait for `workers`.
+  std::uint64_t seed = 0;  // Draws the initial model and, with slot and step, every batch.
+  std::uint64_t max_steps = 1000;
+  // The run ends at the first evaluation that reaches it, in (0, 1].
+  std::optional<double> target_accuracy;
+  EvaluateWhat evaluate = EvaluateWhat::kLastSynchronized;
+  std::uint64_t evaluate_every = 250;  // Steps; 0 = only at the end.
+  std::string device = "cpu";
+  std::uint32_t threads = 1;  // Compute threads of each worker.
+  std::string out = "runs";   // The folder in which each run makes a folder of its own.
+};
+
+enum class DataSource { kNone, kDigits, kMnist, kFashionMnist };
+enum class DataPlacement { kShared };
+enum class BatchOrder { kUniform, kPermutation };
+
+struct DataSection {
+  DataSource source = DataSource::kDigits;  // kNone if and only if the model is quadratic.
+  std::string dir;  // Empty: the name of the source. Looked up as cli.md says, by the worker.
+  DataPlacement placement = DataPlacement::kShared;
+  std::string partition = "iid";  // "iid" | "sorted:PERCENT" (0..100) | "label:LABEL" (0..9).
+  BatchOrder batches = BatchOrder::kUniform;
+  std::uint64_t seed = 0;  // Permutes the file order; not run.seed.
+};
+
+enum class ModelName { kLenet5, kLogistic, kQuadratic };
+
+// All but `name` are the quadratic model's: a bowl with a known minimum, trained without torch.
+struct ModelSection {
+  ModelName name = ModelName::kLenet5;
+  std::uint64_t dimension = 1000;
+  double curvature = 1;  // Largest of the diagonal.
+  double noise = 0;      // Standard deviation of each coordinate of the gradient.
+  double step_time = 0;  // Seconds that a step takes at least.
+  bool integer = false;  // Every step adds exactly 840 to each coordinate (invariant I10).
+};
+
+enum class OptimizerName { kAdam, kSgd };
+
+struct OptimizerSection {
+  OptimizerName name = OptimizerName::kAdam;
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;  // Adam's, as the next two.
+  double beta2 = 0.999;
+  double epsilon = 1e-7;
+  double momentum = 0;  // Sgd's, as the next.
+  bool nesterov = false;
+  double weight_decay = 0;   // Added to the gradient.
+  std::uint32_t batch = 32;  // Samples of a step of one worker.
+};
+
+enum class StrategyName { kFda, kSynchronous, kLocal };
+enum class EstimatorName { kNaive, kLinear, kSketch, kExact };
+enum class DecisionName { kLockstep };
+enum class Weighting { kUniform, kSamples };
+
+struct StrategySection {
+  StrategyName name = StrategyName::kFda;
+  EstimatorName estimator = EstimatorName::kLinear;
+  DecisionName decision = DecisionName::kLockstep;
+  std::optional<double> theta;                // None: the guideline. See ThetaFor.
+  std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
+  std::uint64_t tau = 0;                      // Steps between two of `local`, which needs it.
+  Weighting weighting = Weighting::kUniform;
+  std::uint32_t sketch_rows = 5;
+  std::uint32_t sketch_columns = 250;
+};
+
+enum class Profile { kLocal, kLan, kWan };
+enum class TransportName { kAuto, kTcp, kIpc };
+
+struct NetworkSection {
+  Profile profile = Profile::kLocal;
+  TransportName transport = TransportName::kAuto;
+  std::uint32_t chunk_bytes = 524288;  // A multiple of 64 KiB, a leaf of the hash tree.
+  std::uint32_t credits = 8;           // Chunks in flight on an edge of the ring.
+};
+
+struct RunConfig {
+  RunSection run;
+  DataSection data;
+  ModelSection model;
+  OptimizerSection optimizer;
+  StrategySection strategy;
+  NetworkSection network;
+};
+
+// The names as they stand in the file.
+std::string ToString(EvaluateWhat value);
+std::string ToString(DataSource value);
+std::string ToString(DataPlacement value);
+std::string ToString(BatchOrder value);
+std::string ToString(ModelName value);
+std::string ToString(OptimizerName value);
+std::string ToString(StrategyName value);
+std::string ToString(EstimatorName value);
+std::string ToString(DecisionName value);
+std::string ToString(Weighting value);
+std::string ToString(Profile value);
+std::string ToString(TransportName value);
+
+// One value from outside the file.
+struct ConfigOverride {
+  std::string key;     // "strategy.theta".
+  std::string value;   // A TOML value; the quotes of a text may be left out.
+  std::string origin;  // Where it was given, for errors and --dry-run: "--set", "--workers".
+};
+
+struct ConfigSources {
+  std::string text;  // TOML; may be empty.
+  std::string name;  // Of `text`, for errors: "mnist.toml".
+  // NAME=VALUE as in `environ`; only RONDO_<SECTION>_<KEY> are read (RONDO_STRATEGY_THETA).
+  std::vector<std::string> environment;
+  std::vector<ConfigOverride> overrides;  // Flags; the last of one key counts.
+};
+
+struct ResolvedConfig {
+  RunConfig config;
+  // Of every key, "section.key": "mnist.toml:12", "RONDO_RUN_SEED", "--set" or "default".
+  std::map<std::string, std::string> origins;
+};
+
+// Flags before environment before text before defaults. A value that another one hides is not
+// judged, but every key must be known.
+absl::StatusOr<ResolvedConfig> ResolveRunConfig(const ConfigSources& sources);
+// The text alone: what a worker does with the config it was sent.
+absl::StatusOr<RunConfig> ParseRunConfig(const std::string& text, const std::string& name);
+
+// Every key, so that ParseRunConfig gives equal values back, to the last bit.
+std::string ToToml(const RunConfig& config);
+// The same with "# origin" behind each value, for --dry-run.
+std::string ToToml(const ResolvedConfig& resolved);
+
+// The text of a regular file of 1 to kMaxConfigBytes bytes; other kinds are refused unread.
+absl::StatusOr<std::string> ReadConfigFile(const std::string& path);
+
+// strategy.theta, or the guideline 4.91e-5 * d * (learning_rate / 1e-3)^2 (algorithm.md 1), where d
+// is the number of trainable parameters.
+double ThetaFor(const RunConfig& config, std::uint64_t trainable);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_RUN_CONFIG_H_

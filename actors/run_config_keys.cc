@@ -1,0 +1,543 @@
+#include "actors/run_config_keys.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <charconv>
+#include <cmath>
+#include <type_traits>
+#include <utility>
+
+#include "runtime/base/nearest.h"
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+// Says that an optional value is not set.
+constexpr char kNone[] = "none";
+
+// ---- names of enumerators ----
+
+template <typename Enum>
+using Names = std::vector<std::pair<Enum, std::string>>;
+
+const Names<EvaluateWhat>& NamesOf(EvaluateWhat) {
+  static const Names<EvaluateWhat> names = {{EvaluateWhat::kLastSynchronized, "last_synchronized"},
+                                            {EvaluateWhat::kMean, "mean"}};
+  return names;
+}
+const Names<DataSource>& NamesOf(DataSource) {
+  static const Names<DataSource> names = {{DataSource::kDigits, "digits"},
+                                          {DataSource::kMnist, "mnist"},
+                                          {DataSource::kFashionMnist, "fashion-mnist"},
+                                          {DataSource::kNone, "none"}};
+  return names;
+}
+const Names<DataPlacement>& NamesOf(DataPlacement) {
+  static const Names<DataPlacement> names = {{DataPlacement::kShared, "shared"}};
+  return names;
+}
+const Names<BatchOrder>& NamesOf(BatchOrder) {
+  static const Names<BatchOrder> names = {{BatchOrder::kUniform, "uniform"},
+                                          {BatchOrder::kPermutation, "permutation"}};
+  return names;
+}
+const Names<ModelName>& NamesOf(ModelName) {
+  static const Names<ModelName> names = {{ModelName::kLenet5, "lenet5"},
+                                         {ModelName::kLogistic, "logistic"},
+                                         {ModelName::kQuadratic, "quadratic"}};
+  return names;
+}
+const Names<OptimizerName>& NamesOf(OptimizerName) {
+  static const Names<OptimizerName> names = {{OptimizerName::kAdam, "adam"},
+                                             {OptimizerName::kSgd, "sgd"}};
+  return names;
+}
+const Names<StrategyName>& NamesOf(StrategyName) {
+  static const Names<StrategyName> names = {{StrategyName::kFda, "fda"},
+                                            {StrategyName::kSynchronous, "synchronous"},
+                                            {StrategyName::kLocal, "local"}};
+  return names;
+}
+const Names<EstimatorName>& NamesOf(EstimatorName) {
+  static const Names<EstimatorName> names = {{EstimatorName::kNaive, "naive"},
+                                             {EstimatorName::kLinear, "linear"},
+                                             {EstimatorName::kSketch, "sketch"},
+                                             {EstimatorName::kExact, "exact"}};
+  return names;
+}
+const Names<DecisionName>& NamesOf(DecisionName) {
+  static const Names<DecisionName> names = {{DecisionName::kLockstep, "lockstep"}};
+  return names;
+}
+const Names<Weighting>& NamesOf(Weighting) {
+  static const Names<Weighting> names = {{Weighting::kUniform, "uniform"},
+                                         {Weighting::kSamples, "samples"}};
+  return names;
+}
+const Names<Profile>& NamesOf(Profile) {
+  static const Names<Profile> names = {
+      {Profile::kLocal, "local"}, {Profile::kLan, "lan"}, {Profile::kWan, "wan"}};
+  return names;
+}
+const Names<TransportName>& NamesOf(TransportName) {
+  static const Names<TransportName> names = {
+      {TransportName::kAuto, "auto"}, {TransportName::kTcp, "tcp"}, {TransportName::kIpc, "ipc"}};
+  return names;
+}
+
+template <typename Enum>
+std::string NameOf(Enum value) {
+  for (const auto& [candidate, name] : NamesOf(value)) {
+    if (candidate == value) return name;
+  }
+  REQUIRE(false);
+  return "";
+}
+
+std::string Quoted(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names)
+    absl::StrAppend(&text, text.empty() ? "" : ", ", "\"", name, "\"");
+  return text;
+}
+
+// ---- refusals ----
+
+ConfigProblem WrongType(const std::string& expected, const ConfigValue& value) {
+  return {"CONFIG_WRONG_TYPE", absl::StrCat("must be ", expected, ", not ", ToTomlLiteral(value)),
+          ""};
+}
+
+ConfigProblem OutOfRange(const std::string& expected, const ConfigValue& value) {
+  return {"CONFIG_INVALID_VALUE",
+          absl::StrCat("must be ", expected, ", not ", ToTomlLiteral(value)), ""};
+}
+
+ConfigProblem NotAvailable(const std::string& name, const std::string& available_now) {
+  return {"CONFIG_NOT_AVAILABLE", absl::StrCat("= \"", name, "\" is not available in this version"),
+          "available now: " + available_now};
+}
+
+bool Contains(const std::vector<std::string>& names, const std::string& name) {
+  for (const std::string& candidate : names) {
+    if (candidate == name) return true;
+  }
+  return false;
+}
+
+// `value` is none of the names that the key takes.
+ConfigProblem WrongName(const std::string& value, const std::vector<std::string>& now,
+                        const std::vector<std::string>& later) {
+  if (Contains(later, value)) return NotAvailable(value, Quoted(now));
+  ConfigProblem problem = OutOfRange("one of " + Quoted(now), value);
+  problem.hint = runtime::DidYouMean(value, now);
+  return problem;
+}
+
+// ---- kinds of keys; `access` gives the place of the value in a config ----
+
+template <typename Access>
+using Field = std::remove_reference_t<std::invoke_result_t<Access, RunConfig&>>;
+
+struct IntegerRange {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  std::int64_t multiple_of = 1;
+
+  std::string Text() const {
+    const std::string kind =
+        multiple_of == 1 ? "an integer" : absl::StrCat("a multiple of ", multiple_of);
+    return absl::StrCat(kind, " from ", low, " to ", high);
+  }
+  bool Holds(std::int64_t value) const {
+    return value >= low && value <= high && value % multiple_of == 0;
+  }
+};
+
+constexpr std::int64_t kMostSteps = 1'000'000'000'000;
+
+template <typename Access>
+ConfigKey Integer(const std::string& section, const std::string& name, Access access,
+                  IntegerRange range) {
+  ConfigKey key{section, name, false, nullptr, nullptr};
+  key.set = [access, range](RunConfig& config,
+                            const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::int64_t* number = std::get_if<std::int64_t>(&value);
+    if (number == nullptr) return WrongType(range.Text(), value);
+    if (!range.Holds(*number)) return OutOfRange(range.Text(), value);
+    access(config) = static_cast<Field<Access>>(*number);
+    return std::nullopt;
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue {
+    return static_cast<std::int64_t>(access(config));
+  };
+  return key;
+}
+
+template <typename Access>
+ConfigKey OptionalInteger(const std::string& section, const std::string& name, Access access,
+                          IntegerRange range) {
+  ConfigKey key{section, name, false, nullptr, nullptr};
+  key.set = [access, range](RunConfig& config,
+                            const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::string expected = range.Text() + " or \"none\"";
+    if (value == ConfigValue(std::string(kNone))) {
+      access(config) = std::nullopt;
+      return std::nullopt;
+    }
+    const std::int64_t* number = std::get_if<std::int64_t>(&value);
+    if (number == nullptr) return WrongType(expected, value);
+    if (!range.Holds(*number)) return OutOfRange(expected, value);
+    access(config) = static_cast<std::uint64_t>(*number);
+    return std::nullopt;
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue {
+    const auto& number = access(config);
+    if (!number.has_value()) return std::string(kNone);
+    return static_cast<std::int64_t>(*number);
+  };
+  return key;
+}
+
+struct NumberRange {
+  double low = 0;
+  double high = 0;
+  bool low_excluded = false;
+  bool high_excluded = false;
+
+  std::string Text() const {
+    return absl::StrCat("a number ", low_excluded ? "> " : ">= ", low, " and ",
+                        high_excluded ? "< " : "<= ", high);
+  }
+  // NaN is in no range.
+  bool Holds(double value) const {
+    return (low_excluded ? value > low : value >= low) &&
+           (high_excluded ? value < high : value <= high);
+  }
+};
+
+std::optional<double> NumberIn(const ConfigValue& value) {
+  if (const double* number = std::get_if<double>(&value)) return *number;
+  if (const std::int64_t* number = std::get_if<std::int64_t>(&value)) {
+    return static_cast<double>(*number);
+  }
+  return std::nullopt;
+}
+
+template <typename Access>
+ConfigKey Number(const std::string& section, const std::string& name, Access access,
+                 NumberRange range) {
+  ConfigKey key{section, name, false, nullptr, nullptr};
+  key.set = [access, range](RunConfig& config,
+                            const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::optional<double> number = NumberIn(value);
+    if (!number.has_value()) return WrongType(range.Text(), value);
+    if (!range.Holds(*number)) return OutOfRange(range.Text(), value);
+    access(config) = *number;
+    return std::nullopt;
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue { return access(config); };
+  return key;
+}
+
+// A number, or the word `absent` for none; the words of `later` are a later version's.
+template <typename Access>
+ConfigKey OptionalNumber(const std::string& section, const std::string& name, Access access,
+                         NumberRange range, const std::string& absent,
+                         const std::vector<std::string>& later) {
+  ConfigKey key{section, name, false, nullptr, nullptr};
+  key.set = [access, range, absent, later](
+                RunConfig& config, const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::string expected = absl::StrCat(range.Text(), ", or \"", absent, "\"");
+    if (const std::string* word = std::get_if<std::string>(&value)) {
+      if (*word != absent) {
+        return Contains(later, *word) ? NotAvailable(*word, expected) : WrongType(expected, value);
+      }
+      access(config) = std::nullopt;
+      return std::nullopt;
+    }
+    const std::optional<double> number = NumberIn(value);
+    if (!number.has_value()) return WrongType(expected, value);
+    if (!range.Holds(*number)) return OutOfRange(expected, value);
+    access(config) = *number;
+    return std::nullopt;
+  };
+  key.get = [access, absent](const RunConfig& config) -> ConfigValue {
+    const auto& number = access(config);
+    if (!number.has_value()) return absent;
+    return *number;
+  };
+  return key;
+}
+
+template <typename Access>
+ConfigKey Switch(const std::string& section, const std::string& name, Access access) {
+  ConfigKey key{section, name, false, nullptr, nullptr};
+  key.set = [access](RunConfig& config, const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const bool* is_on = std::get_if<bool>(&value);
+    if (is_on == nullptr) return WrongType("true or false", value);
+    access(config) = *is_on;
+    return std::nullopt;
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue { return access(config); };
+  return key;
+}
+
+template <typename Access>
+ConfigKey Choice(const std::string& section, const std::string& name, Access access,
+                 const std::vector<std::string>& later = {}) {
+  using Enum = Field<Access>;
+  ConfigKey key{section, name, true, nullptr, nullptr};
+  key.set = [access, later](RunConfig& config,
+                            const ConfigValue& value) -> std::optional<ConfigProblem> {
+    std::vector<std::string> now;
+    for (const auto& [candidate, candidate_name] : NamesOf(Enum{})) now.push_back(candidate_name);
+    const std::string* word = std::get_if<std::string>(&value);
+    if (word == nullptr) return WrongType("one of " + Quoted(now), value);
+    for (const auto& [candidate, candidate_name] : NamesOf(Enum{})) {
+      if (candidate_name != *word) continue;
+      access(config) = candidate;
+      return std::nullopt;
+    }
+    return WrongName(*word, now, later);
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue { return NameOf(access(config)); };
+  return key;
+}
+
+using TextCheck = std::optional<ConfigProblem> (*)(const std::string&);
+
+template <typename Access>
+ConfigKey Text(const std::string& section, const std::string& name, Access access,
+               TextCheck check) {
+  ConfigKey key{section, name, true, nullptr, nullptr};
+  key.set = [access, check](RunConfig& config,
+                            const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::string* text = std::get_if<std::string>(&value);
+    if (text == nullptr) return WrongType("text in quotes", value);
+    std::optional<ConfigProblem> problem = check(*text);
+    if (!problem.has_value()) access(config) = *text;
+    return problem;
+  };
+  key.get = [access](const RunConfig& config) -> ConfigValue { return access(config); };
+  return key;
+}
+
+std::optional<ConfigProblem> CheckPath(const std::string& text) {
+  if (text.find('\0') == std::string::npos && text.size() < 4096) return std::nullopt;
+  return ConfigProblem{"CONFIG_INVALID_VALUE", "must be a path of less than 4096 characters", ""};
+}
+
+std::optional<ConfigProblem> CheckFolder(const std::string& text) {
+  if (text.empty()) return OutOfRange("the path of a folder", text);
+  return CheckPath(text);
+}
+
+std::optional<ConfigProblem> CheckDevice(const std::string& text) {
+  if (text == "cpu") return std::nullopt;
+  if (text.rfind("cuda", 0) == 0) return NotAvailable(text, "\"cpu\"");
+  return OutOfRange("\"cpu\"", text);
+}
+
+std::optional<ConfigProblem> CheckPartition(const std::string& text) {
+  const std::string expected = "\"iid\", \"sorted:PERCENT\" (0 to 100) or \"label:LABEL\" (0 to 9)";
+  const std::size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  if (kind == "dirichlet") return NotAvailable(text, expected);
+  if (kind == "iid" && colon == std::string::npos) return std::nullopt;
+  if ((kind != "sorted" && kind != "label") || colon == std::string::npos) {
+    ConfigProblem problem = OutOfRange(expected, text);
+    problem.hint = runtime::DidYouMean(kind, {"iid", "sorted", "label"});
+    return problem;
+  }
+  unsigned value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, value);
+  const unsigned limit = kind == "sorted" ? 100 : 9;
+  if (error != std::errc() || rest != end || value > limit) return OutOfRange(expected, text);
+  return std::nullopt;
+}
+
+// ---- the list ----
+
+#define RONDO_AT(member) \
+  [](auto& config) -> auto& { return config.member; }
+
+void AddRunKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Integer("run", "workers", RONDO_AT(run.workers), {1, kMostWorkers}));
+  keys.push_back(Integer("run", "min_workers", RONDO_AT(run.min_workers), {1, kMostWorkers}));
+  keys.push_back(Integer("run", "max_workers", RONDO_AT(run.max_workers), {1, kMostWorkers}));
+  keys.push_back(Number("run", "wait", RONDO_AT(run.wait), {0, 1e6, true}));
+  keys.push_back(Integer("run", "seed", RONDO_AT(run.seed), {0, INT64_MAX}));
+  keys.push_back(Integer("run", "max_steps", RONDO_AT(run.max_steps), {1, kMostSteps}));
+  keys.push_back(OptionalNumber("run", "target_accuracy", RONDO_AT(run.target_accuracy),
+                                {0, 1, true}, kNone, {}));
+  keys.push_back(Choice("run", "evaluate", RONDO_AT(run.evaluate)));
+  keys.push_back(Integer("run", "evaluate_every", RONDO_AT(run.evaluate_every), {0, kMostSteps}));
+  keys.push_back(Text("run", "device", RONDO_AT(run.device), CheckDevice));
+  keys.push_back(Integer("run", "threads", RONDO_AT(run.threads), {1, 1024}));
+  keys.push_back(Text("run", "out", RONDO_AT(run.out), CheckFolder));
+}
+
+void AddDataKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(
+      Choice("data", "source", RONDO_AT(data.source), {"cifar10", "text", "libsvm", "tensors"}));
+  keys.push_back(Text("data", "dir", RONDO_AT(data.dir), CheckPath));
+  keys.push_back(Choice("data", "placement", RONDO_AT(data.placement), {"own"}));
+  keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));
+  keys.push_back(Choice("data", "batches", RONDO_AT(data.batches)));
+  keys.push_back(Integer("data", "seed", RONDO_AT(data.seed), {0, INT64_MAX}));
+}
+
+void AddModelKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Choice("model", "name", RONDO_AT(model.name),
+                        {"vgg16s", "densenet121", "densenet201", "cnn", "transformer"}));
+  keys.push_back(
+      Integer("model", "dimension", RONDO_AT(model.dimension), {1, std::int64_t{1} << 32}));
+  keys.push_back(Number("model", "curvature", RONDO_AT(model.curvature), {0, 1e6, true}));
+  keys.push_back(Number("model", "noise", RONDO_AT(model.noise), {0, 1e6}));
+  keys.push_back(Number("model", "step_time", RONDO_AT(model.step_time), {0, 3600}));
+  keys.push_back(Switch("model", "integer", RONDO_AT(model.integer)));
+}
+
+void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name), {"adamw"}));
+  keys.push_back(
+      Number("optimizer", "learning_rate", RONDO_AT(optimizer.learning_rate), {0, 1000, true}));
+  keys.push_back(Number("optimizer", "beta1", RONDO_AT(optimizer.beta1), {0, 1, false, true}));
+  keys.push_back(Number("optimizer", "beta2", RONDO_AT(optimizer.beta2), {0, 1, false, true}));
+  keys.push_back(Number("optimizer", "epsilon", RONDO_AT(optimizer.epsilon), {0, 1, true}));
+  keys.push_back(
+      Number("optimizer", "momentum", RONDO_AT(optimizer.momentum), {0, 1, false, true}));
+  keys.push_back(Switch("optimizer", "nesterov", RONDO_AT(optimizer.nesterov)));
+  keys.push_back(Number("optimizer", "weight_decay", RONDO_AT(optimizer.weight_decay), {0, 1000}));
+  keys.push_back(Integer("optimizer", "batch", RONDO_AT(optimizer.batch), {1, 65536}));
+}
+
+void AddStrategyKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name),
+                        {"clock", "qsr", "fedavg", "fedavgm", "fedadam", "fda-opt", "diloco"}));
+  keys.push_back(Choice("strategy", "estimator", RONDO_AT(strategy.estimator)));
+  keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision), {"quantum"}));
+  keys.push_back(OptionalNumber("strategy", "theta", RONDO_AT(strategy.theta), {0, 1e30},
+                                "guideline", {"auto"}));
+  keys.push_back(OptionalInteger("strategy", "max_interval", RONDO_AT(strategy.max_interval),
+                                 {1, kMostSteps}));
+  keys.push_back(Integer("strategy", "tau", RONDO_AT(strategy.tau), {0, kMostSteps}));
+  keys.push_back(Choice("strategy", "weighting", RONDO_AT(strategy.weighting)));
+  keys.push_back(Integer("strategy", "sketch_rows", RONDO_AT(strategy.sketch_rows), {1, 64}));
+  keys.push_back(
+      Integer("strategy", "sketch_columns", RONDO_AT(strategy.sketch_columns), {16, 65536}));
+}
+
+void AddNetworkKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Choice("network", "profile", RONDO_AT(network.profile)));
+  keys.push_back(Choice("network", "transport", RONDO_AT(network.transport)));
+  keys.push_back(
+      Integer("network", "chunk_bytes", RONDO_AT(network.chunk_bytes), {65536, 16 << 20, 65536}));
+  keys.push_back(Integer("network", "credits", RONDO_AT(network.credits), {1, 32}));
+}
+
+#undef RONDO_AT
+
+// The shortest decimal that reads back to the same bits, marked as a float.
+std::string FloatLiteral(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  char digits[32];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
+  REQUIRE(error == std::errc());
+  std::string text(digits, end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text;
+}
+
+// A basic string of TOML.
+std::string TextLiteral(const std::string& text) {
+  std::string literal = "\"";
+  for (const char letter : text) {
+    const auto code = static_cast<unsigned char>(letter);
+    if (letter == '"' || letter == '\\') {
+      literal += '\\';
+      literal += letter;
+    } else if (code < 0x20 || code == 0x7F) {
+      char escape[8];
+      std::snprintf(escape, sizeof(escape), "\\u%04X", code);
+      literal += escape;
+    } else {
+      literal += letter;
+    }
+  }
+  return literal + "\"";
+}
+
+}  // namespace
+
+std::string ToString(EvaluateWhat value) { return NameOf(value); }
+std::string ToString(DataSource value) { return NameOf(value); }
+std::string ToString(DataPlacement value) { return NameOf(value); }
+std::string ToString(BatchOrder value) { return NameOf(value); }
+std::string ToString(ModelName value) { return NameOf(value); }
+std::string ToString(OptimizerName value) { return NameOf(value); }
+std::string ToString(StrategyName value) { return NameOf(value); }
+std::string ToString(EstimatorName value) { return NameOf(value); }
+std::string ToString(DecisionName value) { return NameOf(value); }
+std::string ToString(Weighting value) { return NameOf(value); }
+std::string ToString(Profile value) { return NameOf(value); }
+std::string ToString(TransportName value) { return NameOf(value); }
+
+std::string ToTomlLiteral(const ConfigValue& value) {
+  if (const bool* is_on = std::get_if<bool>(&value)) return *is_on ? "true" : "false";
+  if (const std::int64_t* number = std::get_if<std::int64_t>(&value)) return absl::StrCat(*number);
+  if (const double* number = std::get_if<double>(&value)) return FloatLiteral(*number);
+  return TextLiteral(std::get<std::string>(value));
+}
+
+const std::vector<ConfigKey>& ConfigKeys() {
+  static const std::vector<ConfigKey> keys = [] {
+    std::vector<ConfigKey> list;
+    AddRunKeys(list);
+    AddDataKeys(list);
+    AddModelKeys(list);
+    AddOptimizerKeys(list);
+    AddStrategyKeys(list);
+    AddNetworkKeys(list);
+    return list;
+  }();
+  return keys;
+}
+
+const ConfigKey* FindConfigKey(const std::string& full_name) {
+  for (const ConfigKey& key : ConfigKeys()) {
+    if (key.FullName() == full_name) return &key;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> ConfigKeyNames() {
+  std::vector<std::string> names;
+  for (const ConfigKey& key : ConfigKeys()) names.push_back(key.FullName());
+  return names;
+}
+
+const std::vector<std::string>& LaterConfigKeys() {
+  static const std::vector<std::string> names = {"run.checkpoint_every",
+                                                 "run.on_leave_sync",
+                                                 "run.orphan_timeout",
+                                                 "model.init",
+                                                 "model.dropout",
+                                                 "model.average_buffers",
+                                                 "optimizer.schedule",
+                                                 "strategy.sync_budget",
+                                                 "strategy.overlap",
+                                                 "strategy.outliers",
+                                                 "strategy.theta_lr_exponent",
+                                                 "strategy.qsr_alpha",
+                                                 "strategy.data_epochs",
+                                                 "strategy.participants",
+                                                 "strategy.server"};
+  return names;
+}
+
+}  // namespace actors

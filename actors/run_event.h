@@ -1,0 +1,98 @@
+// What happens during a run, for the progress line, metrics.jsonl and --jsonl.
+#ifndef RONDO_ACTORS_RUN_EVENT_H_
+#define RONDO_ACTORS_RUN_EVENT_H_
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "actors/run_result.h"
+#include "runtime/base/error.h"
+
+namespace actors {
+
+// Every worker took step `step` (lockstep).
+struct StepEvent {
+  std::uint64_t step = 0;
+  std::optional<double> train_loss;  // Mean over the workers.
+  // H(S) and the threshold it was compared with; none for strategies without a monitor.
+  std::optional<double> variance_estimate;
+  std::optional<double> theta;
+  std::uint32_t workers = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t bytes_total = 0;  // Sent so far by all, without evaluation.
+};
+
+// A synchronization was committed.
+struct SyncEvent {
+  std::uint64_t step = 0;
+  std::uint64_t syncs = 0;                  // This one included.
+  std::uint64_t interval = 0;               // Steps since the one before.
+  std::optional<double> variance_estimate;  // That asked for it.
+  std::optional<double> theta;
+  std::uint32_t contributors = 0;
+  double seconds = 0;            // From PREPARE to COMMIT.
+  std::uint64_t ring_bytes = 0;  // Sent for it by all contributors.
+  std::uint64_t bytes_total = 0;
+};
+
+struct EvaluationEvent {
+  std::uint64_t step = 0;
+  double accuracy = 0;  // 0..1.
+  std::optional<double> test_loss;
+  std::uint64_t samples = 0;
+  std::string evaluated;  // run.evaluate.
+};
+
+// The membership changed; `workers` is the number after it.
+struct JoinEvent {
+  std::uint64_t step = 0;
+  std::uint32_t slot = 0;
+  std::string node;
+  std::uint32_t workers = 0;
+};
+struct LeaveEvent {
+  std::uint64_t step = 0;
+  std::uint32_t slot = 0;
+  std::string node;
+  std::uint32_t workers = 0;
+};
+struct DeathEvent {
+  std::uint64_t step = 0;
+  std::uint32_t slot = 0;
+  std::string node;
+  std::string reason;
+  std::uint32_t workers = 0;
+};
+
+// An attempt at a round was given up; nothing is lost by it.
+struct AbortEvent {
+  std::uint64_t step = 0;
+  std::string fence;
+  std::string reason;
+};
+
+// The last event of a run: its result, or why there is none.
+struct EndEvent {
+  std::optional<RunResult> result;
+  std::optional<runtime::UserError> error;  // Exactly one of the two is set.
+};
+
+struct RunEvent {
+  double time = 0;  // Seconds since the run began.
+  std::variant<StepEvent, SyncEvent, EvaluationEvent, JoinEvent, LeaveEvent, DeathEvent, AbortEvent,
+               EndEvent>
+      what;
+};
+
+// {"t":1.5,"event":"sync",...} on one line, without its end. The end event has "terminal":true.
+std::string ToJson(const RunEvent& event);
+// kInvalidArgument: no such object.
+absl::StatusOr<RunEvent> RunEventFromJson(const std::string& text);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_RUN_EVENT_H_

@@ -1,0 +1,426 @@
+#include "actors/run_config.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <ostream>
+
+#include "actors/run_config_keys.h"
+#include "runtime/base/error.h"
+#include "tests/support/status_matchers.h"
+
+namespace actors {
+namespace {
+
+using runtime::UserError;
+
+UserError ErrorOf(const absl::Status& status) {
+  if (!status.ok()) return runtime::ToUserError(status);
+  return UserError{"OK", runtime::Exit::kOk, "", ""};
+}
+
+ConfigSources FromText(const std::string& text) {
+  ConfigSources sources;
+  sources.text = text;
+  sources.name = "c.toml";
+  return sources;
+}
+
+TEST(RunConfig, AnEmptyTextGivesTheDefaults) {
+  const auto config = ParseRunConfig("", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->run.workers, 4u);
+  EXPECT_EQ(config->run.min_workers, 4u);
+  EXPECT_EQ(config->data.source, DataSource::kDigits);
+  EXPECT_EQ(config->model.name, ModelName::kLenet5);
+  EXPECT_EQ(config->strategy.name, StrategyName::kFda);
+  EXPECT_EQ(config->strategy.estimator, EstimatorName::kLinear);
+  EXPECT_FALSE(config->strategy.theta.has_value());
+  EXPECT_EQ(config->optimizer.epsilon, 1e-7);
+}
+
+TEST(RunConfig, EveryKindOfValueIsRead) {
+  const auto config = ParseRunConfig(
+      "[run]\r\nworkers = 5\r\ntarget_accuracy = 0.98\r\nevaluate = \"mean\"\r\n"
+      "[data]\nsource = 'mnist'\npartition = \"sorted:60\"\n"
+      "[optimizer]\nname = \"sgd\"\nlearning_rate = 1\nmomentum = 0.9\nnesterov = true\n"
+      "[strategy]\ntheta = 2\nmax_interval = 1_000\n",
+      "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->run.workers, 5u);
+  EXPECT_EQ(config->run.target_accuracy, 0.98);
+  EXPECT_EQ(config->run.evaluate, EvaluateWhat::kMean);
+  EXPECT_EQ(config->data.source, DataSource::kMnist);
+  EXPECT_EQ(config->data.partition, "sorted:60");
+  EXPECT_EQ(config->optimizer.learning_rate, 1.0);
+  EXPECT_TRUE(config->optimizer.nesterov);
+  EXPECT_EQ(config->strategy.theta, 2.0);
+  EXPECT_EQ(config->strategy.max_interval, 1000u);
+}
+
+TEST(RunConfig, AByteOrderMarkIsIgnored) {
+  const auto config = ParseRunConfig("\xEF\xBB\xBF[run]\nworkers = 2\n", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->run.workers, 2u);
+}
+
+TEST(RunConfig, TheQuadraticModelNeedsNoData) {
+  const auto config = ParseRunConfig("[model]\nname = \"quadratic\"\ndimension = 12\n", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->data.source, DataSource::kNone);
+}
+
+TEST(RunConfig, NoneClearsAnOptionalValue) {
+  ConfigSources sources = FromText("[run]\ntarget_accuracy = 0.98\n[strategy]\ntheta = 2.0\n");
+  sources.overrides = {{"run.target_accuracy", "none", "--set"},
+                       {"strategy.theta", "guideline", "--set"}};
+  const auto resolved = ResolveRunConfig(sources);
+  ASSERT_OK(resolved);
+  EXPECT_FALSE(resolved->config.run.target_accuracy.has_value());
+  EXPECT_FALSE(resolved->config.strategy.theta.has_value());
+}
+
+TEST(RunConfig, FlagsBeatEnvironmentBeatsFileBeatsDefault) {
+  ConfigSources sources =
+      FromText("[run]\nseed = 1\nthreads = 1\nwait = 1\n[strategy]\ntheta = 1.0\n");
+  sources.environment = {"RONDO_RUN_SEED=2", "RONDO_RUN_THREADS=2", "RONDO_HEAD=h:1",
+                         "RONDO_DATA=/data", "HOME=/root",          "no equals sign"};
+  sources.overrides = {{"run.seed", "3", "--set"}, {"run.seed", "4", "--seed"}};
+  const auto resolved = ResolveRunConfig(sources);
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.run.seed, 4u);
+  EXPECT_EQ(resolved->config.run.threads, 2u);
+  EXPECT_EQ(resolved->config.run.wait, 1.0);
+  EXPECT_EQ(resolved->origins.at("run.seed"), "--seed");
+  EXPECT_EQ(resolved->origins.at("run.threads"), "RONDO_RUN_THREADS");
+  EXPECT_EQ(resolved->origins.at("run.wait"), "c.toml:4");
+  EXPECT_EQ(resolved->origins.at("run.workers"), "default");
+  EXPECT_EQ(resolved->origins.size(), ConfigKeys().size());
+}
+
+TEST(RunConfig, AHiddenValueIsNotJudged) {
+  ConfigSources sources = FromText("[strategy]\ndecision = \"quantum\"\n");
+  sources.overrides = {{"strategy.decision", "lockstep", "--set"}};
+  EXPECT_OK(ResolveRunConfig(sources));
+}
+
+TEST(RunConfig, OverridesNeedNoQuotes) {
+  ConfigSources sources = FromText("");
+  sources.overrides = {{"data.source", "fashion-mnist", "--set"},
+                       {"data.dir", "123", "--set"},
+                       {"run.out", "\"a b\"", "--set"},
+                       {"strategy.theta", "0.5", "--set"}};
+  const auto resolved = ResolveRunConfig(sources);
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.data.source, DataSource::kFashionMnist);
+  EXPECT_EQ(resolved->config.data.dir, "123");
+  EXPECT_EQ(resolved->config.run.out, "a b");
+  EXPECT_EQ(resolved->config.strategy.theta, 0.5);
+}
+
+TEST(RunConfig, AnOverrideCannotSmuggleInASecondKey) {
+  ConfigSources sources = FromText("");
+  sources.overrides = {{"run.seed", "1\nw = 2", "--set"}};
+  EXPECT_EQ(ErrorOf(ResolveRunConfig(sources).status()).code, "CONFIG_WRONG_TYPE");
+  sources.overrides = {{"data.dir", std::string("\xFF\xFE"), "--set"}};
+  EXPECT_EQ(ErrorOf(ResolveRunConfig(sources).status()).code, "CONFIG_SYNTAX");
+}
+
+TEST(RunConfig, AnErrorOfAFlagOrVariableNamesIt) {
+  ConfigSources sources = FromText("");
+  sources.overrides = {{"strategy.thetaa", "0.5", "--set"}};
+  UserError error = ErrorOf(ResolveRunConfig(sources).status());
+  EXPECT_EQ(error.message, "unknown key strategy.thetaa (from --set)");
+  EXPECT_EQ(error.hint, "did you mean strategy.theta?");
+  sources.overrides.clear();
+  sources.environment = {"RONDO_RUN_WORKRES=3"};
+  error = ErrorOf(ResolveRunConfig(sources).status());
+  EXPECT_EQ(error.message, "unknown key run.workres (from RONDO_RUN_WORKRES)");
+  EXPECT_EQ(error.hint, "did you mean run.workers?");
+}
+
+// A config in which no value is the default.
+const char kUnusual[] = R"(
+[run]
+workers = 3
+min_workers = 3
+max_workers = 7
+wait = 0.1
+seed = 9223372036854775807
+max_steps = 12345678901
+target_accuracy = 0.30000000000000004
+evaluate = "mean"
+evaluate_every = 0
+threads = 2
+out = "a \"b\" \\ \u0007 ü"
+[data]
+source = "fashion-mnist"
+dir = "x/y"
+partition = "label:8"
+batches = "permutation"
+seed = 3
+[model]
+name = "logistic"
+dimension = 2
+curvature = 1e-9
+noise = 0.1
+step_time = 1e-3
+integer = true
+[optimizer]
+name = "sgd"
+learning_rate = 0.1
+beta1 = 0.0
+beta2 = 0.123456789012345678
+epsilon = 5e-324
+momentum = 0.5
+nesterov = true
+weight_decay = 1e-4
+batch = 1
+[strategy]
+name = "local"
+estimator = "sketch"
+theta = 1e22
+max_interval = 10
+tau = 76
+weighting = "samples"
+sketch_rows = 7
+sketch_columns = 100
+[network]
+profile = "wan"
+transport = "ipc"
+chunk_bytes = 65536
+credits = 1
+)";
+
+TEST(RunConfig, PrintedConfigReadsBackEqual) {
+  for (const std::string text : {"", kUnusual}) {
+    const auto config = ParseRunConfig(text, "c.toml");
+    ASSERT_OK(config);
+    const std::string printed = ToToml(*config);
+    const auto again = ParseRunConfig(printed, "printed");
+    ASSERT_OK(again) << printed;
+    for (const ConfigKey& key : ConfigKeys()) {
+      EXPECT_EQ(key.get(*config), key.get(*again)) << key.FullName();
+    }
+    EXPECT_EQ(ToToml(*again), printed);
+  }
+}
+
+TEST(RunConfig, TheUnusualConfigDiffersFromTheDefaultInEveryKey) {
+  const auto config = ParseRunConfig(kUnusual, "c.toml");
+  ASSERT_OK(config);
+  for (const ConfigKey& key : ConfigKeys()) {
+    const std::string name = key.FullName();
+    // These have one value in this version.
+    if (name == "run.device" || name == "data.placement" || name == "strategy.decision") continue;
+    EXPECT_NE(key.get(*config), key.get(RunConfig())) << name;
+  }
+}
+
+TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {
+  ConfigSources sources = FromText("[run]\nseed = 7\n");
+  sources.overrides = {{"strategy.theta", "0.5", "--set"}};
+  const auto resolved = ResolveRunConfig(sources);
+  ASSERT_OK(resolved);
+  const std::string printed = ToToml(*resolved);
+  EXPECT_NE(printed.find("seed = 7                          # c.toml:2"), std::string::npos);
+  EXPECT_NE(printed.find("# --set"), std::string::npos);
+  const auto again = ParseRunConfig(printed, "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(ToToml(*again), ToToml(resolved->config));
+}
+
+TEST(RunConfig, TheGuidelineFollowsDimensionAndLearningRate) {
+  RunConfig config;
+  EXPECT_NEAR(ThetaFor(config, 61706), 3.0298, 1e-4);
+  config.optimizer.learning_rate = 2e-3;
+  EXPECT_NEAR(ThetaFor(config, 61706), 4 * 3.0298, 1e-3);
+  config.strategy.theta = 0.0;
+  EXPECT_EQ(ThetaFor(config, 61706), 0.0);
+}
+
+TEST(RunConfig, EveryExampleIsValid) {
+  int examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(RONDO_SOURCE_DIR "/apps/examples")) {
+    if (entry.path().extension() != ".toml") continue;
+    const auto text = ReadConfigFile(entry.path().string());
+    ASSERT_OK(text);
+    EXPECT_OK(ParseRunConfig(*text, entry.path().string()));
+    ++examples;
+  }
+  EXPECT_GE(examples, 6);
+}
+
+struct BadCase {
+  std::string text;
+  std::string code;
+  std::string message;  // Part of it.
+  std::string hint;     // Part of it.
+};
+
+void PrintTo(const BadCase& bad, std::ostream* stream) { *stream << bad.text.substr(0, 80); }
+
+class BadConfig : public testing::TestWithParam<BadCase> {};
+
+TEST_P(BadConfig, IsRefusedWithPlaceReasonAndHint) {
+  const BadCase& bad = GetParam();
+  const absl::Status status = ParseRunConfig(bad.text, "c.toml").status();
+  ASSERT_FALSE(status.ok());
+  const UserError error = runtime::ToUserError(status);
+  EXPECT_EQ(error.code, bad.code) << error.message;
+  EXPECT_EQ(error.exit, runtime::Exit::kUsage);
+  EXPECT_NE(error.message.find(bad.message), std::string::npos) << error.message;
+  EXPECT_NE(error.hint.find(bad.hint), std::string::npos) << error.hint;
+}
+
+const BadCase kBadCases[] = {
+    // Syntax.
+    {"[run\nworkers = 4", "CONFIG_SYNTAX", "c.toml:1:5: ", "TOML"},
+    {"[run]\nworkers = ", "CONFIG_SYNTAX", "c.toml:2:", ""},
+    {"[run]\nworkers 4", "CONFIG_SYNTAX", "c.toml:2:9: ", ""},
+    {"[run]\nout = \"no end", "CONFIG_SYNTAX", "c.toml:2:", ""},
+    {"[run]\nworkers = 4\nworkers = 5\n", "CONFIG_SYNTAX", "c.toml:3:", "every key once"},
+    {"[run]\nseed = 1\n[data]\n[run]\nwait = 3\n", "CONFIG_SYNTAX", "c.toml:4:", "every key once"},
+    {"[run]\nout = \"\xFF\xFE\"\n", "CONFIG_SYNTAX", "c.toml:2:", ""},
+    {"<html></html>", "CONFIG_SYNTAX", "c.toml:1:1: ", ""},
+    {std::string("\0\0\0\0", 4), "CONFIG_SYNTAX", "c.toml:1:1: ", ""},
+    {"a = " + std::string(5000, '['), "CONFIG_SYNTAX", "c.toml:1:", ""},
+    {"[run]\nseed = 9223372036854775808\n", "CONFIG_SYNTAX", "c.toml:2:", ""},
+    {std::string(kMaxConfigBytes + 1, '#'), "CONFIG_UNREADABLE", "larger than 1 MiB", ""},
+    // Keys.
+    {"[run]\nworkrs = 4\n", "CONFIG_UNKNOWN_KEY", "c.toml:2:1: unknown key run.workrs",
+     "did you mean run.workers?"},
+    {"[run]\nfrobnicate = 4\n", "CONFIG_UNKNOWN_KEY", "unknown key run.frobnicate",
+     "the keys are run.workers"},
+    {"[strateggy]\nname = \"fda\"\n", "CONFIG_UNKNOWN_KEY", "strateggy", "did you mean strategy?"},
+    {"workers = 4\n", "CONFIG_UNKNOWN_KEY", "unknown section or key workers",
+     "did you mean run.workers?"},
+    {"[x]\ny = 4\n", "CONFIG_UNKNOWN_KEY", "unknown section or key x.y", "the sections are run"},
+    {"[run.deep]\nworkers = 1\n", "CONFIG_UNKNOWN_KEY", "run.deep", ""},
+    {"run = 4\n", "CONFIG_WRONG_TYPE", "c.toml:1:1: run must be a section", "[run]"},
+    {"[[run]]\nworkers = 4\n", "CONFIG_WRONG_TYPE", "run must be a section", ""},
+    // Types.
+    {"[run]\nworkers = \"four\"\n", "CONFIG_WRONG_TYPE",
+     "c.toml:2:11: run.workers must be an integer from 1 to 32, not \"four\"", ""},
+    {"[run]\nworkers = 4.0\n", "CONFIG_WRONG_TYPE", "not 4.0", ""},
+    {"[run]\nworkers = [4]\n", "CONFIG_WRONG_TYPE", "single value, not an array", ""},
+    {"[run]\nworkers = { a = 1 }\n", "CONFIG_WRONG_TYPE", "single value, not a table", ""},
+    {"[run]\nseed = 2024-01-01\n", "CONFIG_WRONG_TYPE", "single value, not a date", ""},
+    {"[optimizer]\nnesterov = 1\n", "CONFIG_WRONG_TYPE", "must be true or false, not 1", ""},
+    {"[optimizer]\nlearning_rate = \"fast\"\n", "CONFIG_WRONG_TYPE", "a number > 0", ""},
+    {"[data]\nsource = 3\n", "CONFIG_WRONG_TYPE", "one of \"digits\", \"mnist\"", ""},
+    {"[run]\nout = true\n", "CONFIG_WRONG_TYPE", "text in quotes, not true", ""},
+    {"[strategy]\ntheta = true\n", "CONFIG_WRONG_TYPE", "strategy.theta", ""},
+    {"[strategy]\ntheta = \"large\"\n", "CONFIG_WRONG_TYPE", "or \"guideline\"", ""},
+    {"[strategy]\nmax_interval = \"often\"\n", "CONFIG_WRONG_TYPE", "or \"none\"", ""},
+    // Ranges.
+    {"[run]\nworkers = 0\n", "CONFIG_INVALID_VALUE", "from 1 to 32, not 0", ""},
+    {"[run]\nworkers = 33\n", "CONFIG_INVALID_VALUE", "from 1 to 32, not 33", ""},
+    {"[run]\nworkers = -1\n", "CONFIG_INVALID_VALUE", "not -1", ""},
+    {"[run]\nseed = -1\n", "CONFIG_INVALID_VALUE", "run.seed", ""},
+    {"[run]\nmax_steps = 0\n", "CONFIG_INVALID_VALUE", "run.max_steps", ""},
+    {"[run]\nwait = 0\n", "CONFIG_INVALID_VALUE", "run.wait must be a number > 0", ""},
+    {"[run]\nwait = inf\n", "CONFIG_INVALID_VALUE", "not inf", ""},
+    {"[run]\ntarget_accuracy = 98\n", "CONFIG_INVALID_VALUE", "<= 1", ""},
+    {"[run]\nthreads = 0\n", "CONFIG_INVALID_VALUE", "run.threads", ""},
+    {"[run]\nout = \"\"\n", "CONFIG_INVALID_VALUE", "path of a folder", ""},
+    {"[run]\nout = \"a\\u0000b\"\n", "CONFIG_INVALID_VALUE", "run.out must be a path", ""},
+    {"[run]\ndevice = \"tpu\"\n", "CONFIG_INVALID_VALUE", "\"cpu\"", ""},
+    {"[strategy]\ntheta = nan\n", "CONFIG_INVALID_VALUE", "not nan", ""},
+    {"[strategy]\ntheta = inf\n", "CONFIG_INVALID_VALUE", "not inf", ""},
+    {"[strategy]\ntheta = -1.0\n", "CONFIG_INVALID_VALUE", ">= 0", ""},
+    {"[strategy]\nmax_interval = 0\n", "CONFIG_INVALID_VALUE", "strategy.max_interval", ""},
+    {"[strategy]\nsketch_rows = 0\n", "CONFIG_INVALID_VALUE", "strategy.sketch_rows", ""},
+    {"[strategy]\nname = \"fdaa\"\n", "CONFIG_INVALID_VALUE", "one of \"fda\"",
+     "did you mean fda?"},
+    {"[optimizer]\nbatch = 0\n", "CONFIG_INVALID_VALUE", "optimizer.batch", ""},
+    {"[optimizer]\nlearning_rate = 0\n", "CONFIG_INVALID_VALUE", "> 0", ""},
+    {"[optimizer]\nlearning_rate = nan\n", "CONFIG_INVALID_VALUE", "not nan", ""},
+    {"[optimizer]\nbeta2 = 1.0\n", "CONFIG_INVALID_VALUE", "< 1", ""},
+    {"[model]\ndimension = 0\n", "CONFIG_INVALID_VALUE", "model.dimension", ""},
+    {"[model]\nstep_time = -1\n", "CONFIG_INVALID_VALUE", "model.step_time", ""},
+    {"[data]\npartition = \"sorted\"\n", "CONFIG_INVALID_VALUE", "sorted:PERCENT", ""},
+    {"[data]\npartition = \"sorted:101\"\n", "CONFIG_INVALID_VALUE", "0 to 100", ""},
+    {"[data]\npartition = \"label:-1\"\n", "CONFIG_INVALID_VALUE", "label:LABEL", ""},
+    {"[data]\npartition = \"label:3x\"\n", "CONFIG_INVALID_VALUE", "label:LABEL", ""},
+    {"[data]\npartition = \"iid:3\"\n", "CONFIG_INVALID_VALUE", "\"iid\"", ""},
+    {"[network]\nchunk_bytes = 100000\n", "CONFIG_INVALID_VALUE", "a multiple of 65536", ""},
+    {"[network]\ncredits = 0\n", "CONFIG_INVALID_VALUE", "network.credits", ""},
+    // A later version's.
+    {"[strategy]\ntheta = \"auto\"\n", "CONFIG_NOT_AVAILABLE", "\"auto\" is not available",
+     "available now: a number >= 0"},
+    {"[strategy]\ndecision = \"quantum\"\n", "CONFIG_NOT_AVAILABLE", "quantum", "\"lockstep\""},
+    {"[strategy]\nname = \"diloco\"\n", "CONFIG_NOT_AVAILABLE", "diloco",
+     "\"fda\", \"synchronous\", \"local\""},
+    {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
+    {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
+    {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
+    {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
+    {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
+    {"[data]\nplacement = \"own\"\n", "CONFIG_NOT_AVAILABLE", "own", "\"shared\""},
+    {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
+    {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
+    {"[run]\nmin_workers = 2\n", "CONFIG_NOT_AVAILABLE", "min_workers = 2", ""},
+    // Conflicts.
+    {"[run]\nworkers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "max_workers = 4", "workers"},
+    {"[run]\nmin_workers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "more than", ""},
+    {"[run]\nworkers = 2\nmin_workers = 3\n", "CONFIG_CONFLICT", "run.workers = 2", ""},
+    {"[strategy]\nname = \"local\"\n", "CONFIG_CONFLICT", "strategy.tau", "tau = 76"},
+    {"[optimizer]\nnesterov = true\n", "CONFIG_CONFLICT", "momentum", "0.9"},
+    {"[model]\nname = \"quadratic\"\n[data]\nsource = \"digits\"\n", "CONFIG_CONFLICT",
+     "without data", "\"none\""},
+    {"[data]\nsource = \"none\"\n", "CONFIG_CONFLICT", "needs data", "digits"},
+    {"[run]\nworkers = 32\n[optimizer]\nbatch = 2000\n", "CONFIG_CONFLICT", "1875 samples", ""},
+    {"[model]\nname = \"quadratic\"\ndimension = 200001\n[strategy]\nestimator = \"exact\"\n",
+     "CONFIG_CONFLICT", "200000", "linear"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Table, BadConfig, testing::ValuesIn(kBadCases));
+
+class ConfigFile : public testing::Test {
+ protected:
+  ConfigFile() : folder_(testing::TempDir() + "rondo_config_file_" + std::to_string(getpid())) {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  ~ConfigFile() override { std::filesystem::remove_all(folder_); }
+
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  void ExpectUnreadable(const std::string& path, const std::string& why) const {
+    const UserError error = ErrorOf(ReadConfigFile(path).status());
+    EXPECT_EQ(error.code, "CONFIG_UNREADABLE") << path;
+    EXPECT_EQ(error.exit, runtime::Exit::kUsage);
+    EXPECT_NE(error.message.find(path), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find(why), std::string::npos) << error.message;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(ConfigFile, GivesItsText) {
+  std::ofstream(Path("a.toml")) << "[run]\n";
+  const auto text = ReadConfigFile(Path("a.toml"));
+  ASSERT_OK(text);
+  EXPECT_EQ(*text, "[run]\n");
+}
+
+TEST_F(ConfigFile, IsRefusedUnlessItIsASmallRegularFile) {
+  ExpectUnreadable(Path("missing"), "No such file");
+  ExpectUnreadable(folder_, "directory");
+  ExpectUnreadable("/dev/zero", "not a regular file");
+  std::ofstream(Path("empty")).flush();
+  ExpectUnreadable(Path("empty"), "empty");
+  std::ofstream(Path("sparse")).flush();
+  std::filesystem::resize_file(Path("sparse"), 10'000'000'000);
+  ExpectUnreadable(Path("sparse"), "larger than 1 MiB");
+  ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
+  ExpectUnreadable(Path("pipe"), "not a regular file");
+  std::filesystem::create_symlink("loop", Path("loop"));
+  ExpectUnreadable(Path("loop"), "symbolic links");
+}
+
+}  // namespace
+}  // namespace actors
