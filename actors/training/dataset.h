@@ -1,0 +1,53 @@
+// Labelled images: where they come from and what they are. Kept as bytes; a batch is converted when
+// it is used. C++17-clean.
+#ifndef RONDO_ACTORS_TRAINING_DATASET_H_
+#define RONDO_ACTORS_TRAINING_DATASET_H_
+
+#include <absl/status/statusor.h>
+#include <absl/types/span.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/training/training_options.h"
+
+namespace actors {
+
+// All built-in sources are grey images of this size in this many classes.
+inline constexpr std::uint32_t kImageRows = 28;
+inline constexpr std::uint32_t kImageColumns = 28;
+inline constexpr std::uint32_t kImagePixels = kImageRows * kImageColumns;
+inline constexpr std::uint32_t kImageClasses = 10;
+
+struct ImageSet {
+  std::vector<std::uint8_t> pixels;  // size() * kImagePixels; row after row, 0 = background.
+  std::vector<std::uint8_t> labels;  // Below kImageClasses.
+
+  std::size_t size() const { return labels.size(); }
+  const std::uint8_t* image(std::size_t sample) const {
+    return pixels.data() + sample * kImagePixels;
+  }
+};
+
+struct Dataset {
+  ImageSet train;
+  ImageSet test;
+};
+
+// XXH3 over pixels and labels: members of a run compare it.
+std::uint64_t Fingerprint(const ImageSet& images);
+
+// Loads or draws the set that `options` names. Errors that a user sees, with exit code 8
+// (kUnreadable): DATA_NOT_FOUND with the line that fetches the set, DATA_CORRUPT with file and
+// offset. The directory is looked up as given, then under $RONDO_DATA, then in ./data.
+absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& options);
+
+// Reads the four IDX files (train-images-idx3-ubyte and so on, with or without .gz) of `directory`.
+absl::StatusOr<Dataset> ReadIdxDataset(const std::string& directory);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_TRAINING_DATASET_H_

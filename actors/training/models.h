@@ -1,0 +1,47 @@
+// The built-in models as torch computes them. The only header with torch types; it costs 20 seconds
+// to compile, so only models.cc, torch_trainer.cc and their tests include it. All functions may
+// throw c10::Error, which torch_trainer.cc catches.
+//
+// A model is a pure function of (images, parameters). The parameters are tensors over one flat
+// vector that torch neither owns nor moves: training uses those over `local`, evaluation makes
+// others over any model's floats.
+#ifndef RONDO_ACTORS_TRAINING_MODELS_H_
+#define RONDO_ACTORS_TRAINING_MODELS_H_
+
+#include <absl/types/span.h>
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "actors/training/trainer.h"
+
+namespace actors {
+
+using Tensors = std::vector<torch::Tensor>;
+
+struct ModelDefinition {
+  // Images (n x 1 x 28 x 28 in [0, 1]) and parameters in the layout's order -> logits (n x
+  // classes).
+  torch::Tensor (*forward)(const torch::Tensor& images, const Tensors& parameters);
+  // The same in TorchScript; "conv1.weight" is self.conv1_weight there.
+  const char* script;
+};
+
+// "lenet5" or "logistic"; REQUIREd.
+const ModelDefinition& FindModel(const std::string& name);
+
+// One tensor per entry over `floats` (layout.total of them), which must outlive them.
+Tensors TensorsOver(const Layout& layout, float* floats);
+
+// tanh, then the mean over 2 x 2 squares, of n x c x rows x columns, both even: one pass instead of
+// two torch operators that took more than half of a LeNet-5 forward pass. Differentiable once.
+torch::Tensor TanhPool(const torch::Tensor& input);
+
+// The bytes of a TorchScript file with these parameters and a method forward(images) -> logits.
+std::string ToTorchScript(const ModelDefinition& model, const Layout& layout,
+                          absl::Span<const float> parameters);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_TRAINING_MODELS_H_

@@ -1,0 +1,52 @@
+// Which samples of the shared training set belong to which rank. Pure: the same answer on every
+// member, from data.seed and the number of members alone.
+//
+// The file order is first permuted by data.seed (the FDA paper's code takes the raw order, which is
+// not random in every set). Shard sizes are equal up to one. C++17-clean.
+#ifndef RONDO_ACTORS_TRAINING_PARTITION_H_
+#define RONDO_ACTORS_TRAINING_PARTITION_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <absl/types/span.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace actors {
+
+struct PartitionRule {
+  enum class Kind {
+    kIid,     // Each shard is a random part.
+    kSorted,  // `value` percent of the samples are sorted by label and dealt out in sequence, the
+              // rest iid.
+    kLabel,   // All samples of label `value` go to the first ranks, the rest iid.
+  };
+  Kind kind = Kind::kIid;
+  std::uint32_t value = 0;
+};
+
+// "iid", "sorted:60" (0..100), "label:0" (0..255). CONFIG_INVALID_VALUE, exit 2.
+absl::StatusOr<PartitionRule> ParsePartition(const std::string& text);
+
+// The numbers 0..count-1 in random order.
+std::vector<std::uint32_t> RandomOrder(std::uint32_t count, std::uint64_t seed);
+
+// The shards of all ranks: disjoint, together 0..labels.size()-1. world_size >= 1.
+std::vector<std::vector<std::uint32_t>> Partition(const PartitionRule& rule,
+                                                  absl::Span<const std::uint8_t> labels,
+                                                  std::uint32_t world_size, std::uint64_t seed);
+
+// A batch must fit into every shard: CONFIG_INVALID_VALUE, exit 2.
+absl::Status CheckShard(std::size_t shard_samples, std::uint32_t batch);
+
+// How many of `samples` carry each label below `classes`.
+std::vector<std::uint64_t> CountByClass(absl::Span<const std::uint8_t> labels,
+                                        absl::Span<const std::uint32_t> samples,
+                                        std::uint32_t classes);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_TRAINING_PARTITION_H_

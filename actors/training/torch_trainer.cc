@@ -1,0 +1,244 @@
+#include "actors/training/torch_trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "actors/training/batch_sampler.h"
+#include "actors/training/blas.h"
+#include "actors/training/flat_optimizer.h"
+#include "actors/training/flat_vector.h"
+#include "actors/training/model_layout.h"
+#include "actors/training/models.h"
+#include "actors/training/partition.h"
+#include "actors/training/quadratic_trainer.h"
+#include "runtime/base/atomic_file.h"
+#include "runtime/base/require.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+constexpr std::size_t kEvaluationBatch = 500;
+
+// The edge where torch's exceptions become statuses. `body` returns a Status or a StatusOr.
+template <typename Body>
+auto CatchTorch(const char* what, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const c10::Error& error) {
+    return absl::InternalError(std::string(what) + ": " + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return absl::InternalError(std::string(what) + ": " + error.what());
+  }
+}
+
+// Images and labels as torch takes them; reused from batch to batch.
+class Batch {
+ public:
+  explicit Batch(std::size_t capacity)
+      : images_(torch::empty({static_cast<std::int64_t>(capacity), 1, kImageRows, kImageColumns})),
+        labels_(torch::empty({static_cast<std::int64_t>(capacity)}, torch::kLong)) {
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      unit_of_byte_[byte] = static_cast<float>(byte) / 255.0f;
+    }
+  }
+
+  // Sets place `place` to one sample of `set`.
+  void Put(std::size_t place, const ImageSet& set, std::size_t sample) {
+    float* const image = images_.data_ptr<float>() + place * kImagePixels;
+    const std::uint8_t* const pixels = set.image(sample);
+    for (std::size_t i = 0; i < kImagePixels; ++i) image[i] = unit_of_byte_[pixels[i]];
+    labels_.data_ptr<std::int64_t>()[place] = set.labels[sample];
+  }
+
+  // The first `count` places.
+  torch::Tensor images(std::size_t count) const {
+    return images_.narrow(0, 0, static_cast<std::int64_t>(count));
+  }
+  torch::Tensor labels(std::size_t count) const {
+    return labels_.narrow(0, 0, static_cast<std::int64_t>(count));
+  }
+
+ private:
+  torch::Tensor images_;
+  torch::Tensor labels_;
+  std::array<float, 256> unit_of_byte_;
+};
+
+class TorchTrainer final : public Trainer {
+ public:
+  TorchTrainer(const TrainingOptions& options, PartitionRule rule,
+               std::shared_ptr<const Dataset> dataset)
+      : options_(options),
+        rule_(rule),
+        model_(FindModel(options.model.name)),
+        layout_(LayoutOf(options)),
+        dataset_(std::move(dataset)),
+        fingerprint_(Fingerprint(dataset_->train)),
+        local_(layout_.total),
+        gradient_(layout_.total),
+        parameters_(TensorsOver(layout_, local_.data())),
+        optimizer_(options.optimizer, layout_.trainable),
+        batch_(options.optimizer.batch),
+        evaluation_batch_(kEvaluationBatch) {
+    DrawInitialModel(layout_, options_.model.seed, local_.span());
+    const Tensors gradients = TensorsOver(layout_, gradient_.data());
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      parameters_[i].set_requires_grad(true);
+      // Given a gradient, the backward pass adds to it in place: it stays in the flat vector.
+      parameters_[i].mutable_grad() = gradients[i];
+    }
+  }
+
+  const Layout& layout() const override { return layout_; }
+  absl::Span<float> local() override { return local_.span(); }
+
+  absl::Status Place(const Placement& placement) override {
+    REQUIRE(placement.rank < placement.world_size);
+    std::vector<std::vector<std::uint32_t>> shards =
+        Partition(rule_, dataset_->train.labels, placement.world_size, options_.data.seed);
+    std::vector<std::uint32_t>& shard = shards[placement.rank];
+    RETURN_IF_ERROR(CheckShard(shard.size(), options_.optimizer.batch));
+    const BatchOrder order =
+        options_.data.batches == "permutation" ? BatchOrder::kPermutation : BatchOrder::kUniform;
+    sampler_.emplace(std::move(shard), options_.optimizer.batch, order, options_.model.seed,
+                     placement.slot);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<StepOutcome> Step(std::uint64_t step) override {
+    REQUIRE(sampler_.has_value());
+    const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
+    for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
+    StepOutcome outcome;
+    outcome.samples = static_cast<std::uint32_t>(samples.size());
+    ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
+                       return ComputeGradient(samples.size());
+                     }));
+    // Before the optimizer: its moments and the model stay as they were.
+    if (!std::isfinite(outcome.loss)) {
+      return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
+    }
+    optimizer_.Step(gradient_.span().first(layout_.trainable),
+                    local_.span().first(layout_.trainable));
+    return outcome;
+  }
+
+  absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model, std::uint32_t part,
+                                            std::uint32_t parts) override {
+    REQUIRE(model.size() == layout_.total && part < parts);
+    const std::size_t samples = dataset_->test.size();
+    return CatchTorch("evaluation", [&]() -> absl::StatusOr<EvaluationCounts> {
+      return Count(model, samples * part / parts, samples * (part + 1) / parts);
+    });
+  }
+
+  void ResetOptimizer() override { optimizer_.Reset(); }
+
+  absl::Status Save(absl::Span<const float> model, const std::string& path) override {
+    const absl::StatusOr<std::string> bytes = CatchTorch(
+        "saving the model",
+        [&]() -> absl::StatusOr<std::string> { return ToTorchScript(model_, layout_, model); });
+    RETURN_IF_ERROR(bytes.status());
+    return runtime::ReplaceFile(path, *bytes);
+  }
+
+  DataSummary Data() const override {
+    REQUIRE(sampler_.has_value());
+    DataSummary summary;
+    summary.fingerprint = fingerprint_;
+    summary.train_samples = dataset_->train.size();
+    summary.test_samples = dataset_->test.size();
+    summary.shard_samples_by_class =
+        CountByClass(dataset_->train.labels, sampler_->shard(), kImageClasses);
+    return summary;
+  }
+
+ private:
+  // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
+  float ComputeGradient(std::size_t count) {
+    gradient_.SetZero();
+    const torch::Tensor logits = model_.forward(batch_.images(count), parameters_);
+    const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
+    loss.backward();
+    CheckTensorsInPlace();
+    return loss.item<float>();
+  }
+
+  // Much of torch replaces a parameter's storage or gradient without a word.
+  void CheckTensorsInPlace() const {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const std::uint64_t offset = layout_.entries[i].offset;
+      REQUIRE(parameters_[i].data_ptr<float>() == local_.data() + offset);
+      REQUIRE(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset);
+    }
+  }
+
+  // Over test samples begin..end-1.
+  EvaluationCounts Count(absl::Span<const float> model, std::size_t begin, std::size_t end) {
+    const torch::NoGradGuard no_gradient;
+    // from_blob wants a pointer to non-const; nothing writes through it.
+    const Tensors parameters = TensorsOver(layout_, const_cast<float*>(model.data()));
+    EvaluationCounts counts;
+    counts.samples = end - begin;
+    for (std::size_t first = begin; first < end; first += kEvaluationBatch) {
+      const std::size_t count = std::min(kEvaluationBatch, end - first);
+      for (std::size_t i = 0; i < count; ++i) {
+        evaluation_batch_.Put(i, dataset_->test, first + i);
+      }
+      const torch::Tensor logits = model_.forward(evaluation_batch_.images(count), parameters);
+      const torch::Tensor labels = evaluation_batch_.labels(count);
+      counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
+                                         torch::Reduction::Sum)
+                             .item<double>();
+      counts.correct +=
+          static_cast<std::uint64_t>(logits.argmax(1).eq(labels).sum().item<std::int64_t>());
+    }
+    return counts;
+  }
+
+  const TrainingOptions options_;
+  const PartitionRule rule_;
+  const ModelDefinition& model_;
+  const Layout layout_;
+  const std::shared_ptr<const Dataset> dataset_;
+  const std::uint64_t fingerprint_;
+  FlatVector local_;
+  FlatVector gradient_;
+  Tensors parameters_;  // Over local_, their gradients over gradient_.
+  FlatOptimizer optimizer_;
+  std::optional<BatchSampler> sampler_;
+  Batch batch_;
+  Batch evaluation_batch_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
+                                                          std::shared_ptr<const Dataset> dataset) {
+  RETURN_IF_ERROR(ValidateTrainingOptions(options));
+  REQUIRE(options.model.name != "quadratic");
+  ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
+    at::set_num_threads(1);
+    // The worker's log carries the warning that this returns; here only the limit matters.
+    LimitBlasThreads();
+    std::unique_ptr<Trainer> trainer =
+        std::make_unique<TorchTrainer>(options, rule, std::move(dataset));
+    RETURN_IF_ERROR(trainer->Place(Placement()));
+    return trainer;
+  });
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options) {
+  RETURN_IF_ERROR(ValidateTrainingOptions(options));
+  if (options.model.name == "quadratic") return std::make_unique<QuadraticTrainer>(options);
+  ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, LoadDataset(options.data));
+  return MakeTorchTrainer(options, std::move(dataset));
+}
+
+}  // namespace actors

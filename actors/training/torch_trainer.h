@@ -1,0 +1,27 @@
+// Training by LibTorch: images, the built-in models, and the file that Python opens. No torch type
+// stands here. C++17-clean.
+#ifndef RONDO_ACTORS_TRAINING_TORCH_TRAINER_H_
+#define RONDO_ACTORS_TRAINING_TORCH_TRAINER_H_
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+
+#include "actors/training/dataset.h"
+#include "actors/training/trainer.h"
+#include "actors/training/training_options.h"
+
+namespace actors {
+
+// The trainer that `options` ask for, quadratic or torch, placed at slot 0, rank 0 of 1. Limits the
+// process to one compute thread (torch's and OpenBLAS's). Takes seconds: reads or draws the data.
+// Errors: those of ValidateTrainingOptions and LoadDataset; kInternal if torch threw.
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options);
+
+// The torch trainer on a data set that may be shared by several trainers of a process.
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
+                                                          std::shared_ptr<const Dataset> dataset);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_TRAINING_TORCH_TRAINER_H_

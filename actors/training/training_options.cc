@@ -1,0 +1,74 @@
+#include "actors/training/training_options.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <cmath>
+#include <initializer_list>
+#include <string_view>
+
+#include "actors/training/partition.h"
+#include "runtime/base/error.h"
+#include "runtime/base/status.h"
+
+namespace actors {
+namespace {
+
+absl::Status Refuse(std::string_view key, const std::string& value, const std::string& allowed) {
+  return runtime::MakeError(
+      "CONFIG_INVALID_VALUE", runtime::Exit::kUsage,
+      std::string(key) + " = " + value + " is not a value that this build can train with",
+      std::string(key) + " takes " + allowed);
+}
+
+absl::Status CheckName(std::string_view key, const std::string& value,
+                       std::initializer_list<std::string_view> allowed) {
+  std::string list;
+  for (const std::string_view name : allowed) {
+    if (value == name) return absl::OkStatus();
+    list += (list.empty() ? "\"" : " | \"") + std::string(name) + "\"";
+  }
+  return Refuse(key, "\"" + value + "\"", list);
+}
+
+// [low, high); NaN is outside every range.
+absl::Status CheckRange(std::string_view key, double value, double low, double high) {
+  if (value >= low && value < high) return absl::OkStatus();
+  return Refuse(key, absl::StrCat(value), absl::StrCat("numbers in [", low, ", ", high, ")"));
+}
+
+absl::Status ValidateOptimizer(const OptimizerOptions& optimizer) {
+  RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "sgd"}));
+  RETURN_IF_ERROR(CheckRange("optimizer.learning_rate", optimizer.learning_rate, 0, 1e6));
+  RETURN_IF_ERROR(CheckRange("optimizer.beta1", optimizer.beta1, 0, 1));
+  RETURN_IF_ERROR(CheckRange("optimizer.beta2", optimizer.beta2, 0, 1));
+  RETURN_IF_ERROR(CheckRange("optimizer.epsilon", optimizer.epsilon, 0, 1e6));
+  RETURN_IF_ERROR(CheckRange("optimizer.momentum", optimizer.momentum, 0, 1));
+  RETURN_IF_ERROR(CheckRange("optimizer.weight_decay", optimizer.weight_decay, 0, 1e6));
+  RETURN_IF_ERROR(CheckRange("optimizer.batch", optimizer.batch, 1, 1 << 20));
+  if (optimizer.nesterov && optimizer.momentum == 0) {
+    return Refuse("optimizer.nesterov", "true", "true only with optimizer.momentum > 0");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateQuadratic(const QuadraticOptions& quadratic) {
+  RETURN_IF_ERROR(
+      CheckRange("quadratic.dimension", static_cast<double>(quadratic.dimension), 1, 4294967296.0));
+  RETURN_IF_ERROR(CheckRange("quadratic.curvature", quadratic.curvature, 0, 1e6));
+  RETURN_IF_ERROR(CheckRange("quadratic.noise", quadratic.noise, 0, 1e6));
+  return CheckRange("quadratic.step_time_seconds", quadratic.step_time_seconds, 0, 3600);
+}
+
+}  // namespace
+
+absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
+  RETURN_IF_ERROR(CheckName("model.name", options.model.name, {"lenet5", "logistic", "quadratic"}));
+  RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
+  if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
+  RETURN_IF_ERROR(
+      CheckName("data.source", options.data.source, {"digits", "mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
+  return ParsePartition(options.data.partition).status();
+}
+
+}  // namespace actors

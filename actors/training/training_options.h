@@ -1,0 +1,60 @@
+// What a trainer needs to know, taken from the run's config (README, "Config"). Plain values: the
+// config parser fills them, ValidateTrainingOptions checks them. C++17-clean.
+#ifndef RONDO_ACTORS_TRAINING_TRAINING_OPTIONS_H_
+#define RONDO_ACTORS_TRAINING_TRAINING_OPTIONS_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <string>
+
+namespace actors {
+
+struct ModelOptions {
+  std::string name = "lenet5";  // "lenet5" | "logistic" | "quadratic".
+  std::uint64_t seed = 0;       // run.seed: draws the initial model and the batches.
+};
+
+struct DataOptions {
+  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist".
+  std::string dir;                  // Where its files lie; empty = the name of the source.
+  std::string partition = "iid";    // "iid" | "sorted:PERCENT" | "label:LABEL".
+  std::string batches = "uniform";  // "uniform" | "permutation".
+  std::uint64_t seed = 0;           // data.seed, not run.seed: permutes the file order.
+};
+
+struct OptimizerOptions {
+  std::string name = "adam";  // "adam" | "sgd".
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;  // Adam only, as the next two.
+  double beta2 = 0.999;
+  double epsilon = 1e-7;
+  double momentum = 0;  // SGD only, as the next.
+  bool nesterov = false;
+  double weight_decay = 0;   // Added to the gradient: L2, not decoupled.
+  std::uint32_t batch = 32;  // Samples per step and worker.
+};
+
+// The quadratic bowl; see quadratic_trainer.h.
+struct QuadraticOptions {
+  std::uint64_t dimension = 1000;
+  double curvature = 1;          // Largest of the diagonal.
+  double noise = 0;              // Standard deviation of each coordinate of the gradient.
+  double step_time_seconds = 0;  // Real time that a step takes at least; 0 = as fast as it goes.
+  bool integer = false;          // Every step adds exactly kIntegerStep to each coordinate.
+};
+
+struct TrainingOptions {
+  ModelOptions model;
+  DataOptions data;
+  OptimizerOptions optimizer;
+  QuadraticOptions quadratic;
+};
+
+// Refuses names, combinations and ranges that no trainer takes: CONFIG_INVALID_VALUE, exit 2, the
+// key, its value and the values allowed.
+absl::Status ValidateTrainingOptions(const TrainingOptions& options);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_TRAINING_TRAINING_OPTIONS_H_
