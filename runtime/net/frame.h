@@ -4,7 +4,7 @@
 //   word 0   magic "RNDO", protocol version (16 bits), reserved (16 bits, 0)
 //   word 1   fingerprint of the schema files both sides were built from
 //   word 2   words of the Cap'n Proto message that follows
-//   word 3   XXH3-64 of words 0 to 2 and of the message
+//   word 3   XXH3-64 over (XXH3-64 of words 0 to 2, XXH3-64 of the message)
 //   word 4.. the message: one segment, root schema::Envelope
 // Cap'n Proto accepts a flipped bit half of the time and ignores trailing words; hence the checksum
 // and the exact size. All kj exceptions stop in frame.cc and in the guarded Decode below.
@@ -72,7 +72,8 @@ class FrameReader {
  private:
   explicit FrameReader(const Frame& frame);
 
-  capnp::FlatArrayMessageReader reader_;
+  // Reading counts against its traversal limit.
+  mutable capnp::FlatArrayMessageReader reader_;
   Envelope envelope_;
 };
 
