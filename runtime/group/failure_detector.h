@@ -1,0 +1,78 @@
+// Who is dead? A pure function of what was heard, when, and of how late we are ourselves.
+//
+// Two signals (protocol.md 6): silence longer than the profile's bound (a stopped process, a lost
+// host, a partition), and a connection that is gone without a new sign of life (a crash). One
+// thread at a time.
+#ifndef RONDO_RUNTIME_GROUP_FAILURE_DETECTOR_H_
+#define RONDO_RUNTIME_GROUP_FAILURE_DETECTOR_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/ids.h"
+
+namespace runtime {
+
+struct LivenessProfile {
+  Duration heartbeat_interval = std::chrono::milliseconds(200);
+  Duration suspect_after{};  // Silence.
+  Duration dead_after{};     // Silence.
+  // Time after the connection went in which a node may reappear.
+  Duration reconnect_within{};
+
+  // One machine, shared with the training itself: a process may wait long for a core.
+  static LivenessProfile Local();
+  static LivenessProfile Lan();
+  static LivenessProfile Wan();
+};
+
+class FailureDetector {
+ public:
+  enum class Health { kAlive, kSuspect, kDead };
+
+  // A change of a node's health.
+  struct Verdict {
+    NodeId node;
+    Health health = Health::kAlive;
+    std::string reason;  // For people: "nothing heard for 1.02 s".
+  };
+
+  explicit FailureDetector(const LivenessProfile& profile) : profile_(profile) {}
+
+  void Add(NodeId node, Time now);
+  void Remove(NodeId node) { nodes_.erase(node); }
+  bool Contains(NodeId node) const { return nodes_.contains(node); }
+
+  // Any frame of the node. Of a node that was not added, or was removed, it changes nothing: a late
+  // heartbeat revives nobody. Returns whether the node is known.
+  bool OnHeard(NodeId node, Time now);
+  void OnDisconnected(NodeId node, Time now, const std::string& why);
+
+  // Call it at least every heartbeat interval. `lag` is how much later than planned this call came:
+  // what was not heard meanwhile may be waiting in our own queues, so all deadlines move by it.
+  // A node that is dead is reported once, and then forgotten.
+  std::vector<Verdict> Judge(Time now, Duration lag);
+
+  // How long the node has been silent; nothing if it is unknown.
+  std::optional<Duration> SilenceOf(NodeId node, Time now) const;
+
+ private:
+  struct State {
+    Time heard;
+    std::optional<Time> disconnected;  // Since then, unless something was heard.
+    std::string disconnect_reason;
+    Health health = Health::kAlive;
+  };
+
+  Verdict JudgeOne(NodeId node, const State& state, Time now) const;
+
+  LivenessProfile profile_;
+  std::map<NodeId, State> nodes_;
+};
+
+}  // namespace runtime
+
+#endif  // RONDO_RUNTIME_GROUP_FAILURE_DETECTOR_H_
