@@ -112,7 +112,7 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
     responder.Answer(config.status());
     return absl::OkStatus();
   }
-  RunBook run{.number = runtime::RandomNumber(), .config = *std::move(config)};
+  RunBook run{.number = runtime::RandomFromSystem(), .config = *std::move(config)};
   run.id = runtime::NodeId{.high = run.number}.ShortName();
   absl::StatusOr<std::unique_ptr<RunFolder>> folder =
       RunFolder::Create(run.config.run.out, run.id, ToToml(run.config));
@@ -303,7 +303,8 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .evaluated = ToString(config.run.evaluate),
       .train_loss = summary.train_loss,
       .bytes = summary.sent,
-      .bytes_paper = PaperBytes(config, summary.trainable, summary.steps, summary.synchronizations),
+      .bytes_paper = PaperBytes(SyncPolicyOptionsOf(config, summary.trainable), summary.trainable,
+                                CountsOf(summary.workers, summary.steps, summary.synchronizations)),
       .seconds = summary.seconds,
       .seconds_by = {.compute = summary.compute_seconds,
                      .wait_decision = summary.wait_seconds,

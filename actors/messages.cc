@@ -131,15 +131,15 @@ absl::StatusOr<std::vector<Member>> Read(capnp::List<schema::Member>::Reader wir
   return members;
 }
 
-schema::Order::Purpose Write(Purpose purpose) {
-  return purpose == Purpose::kSynchronize ? schema::Order::Purpose::SYNCHRONIZE
-                                          : schema::Order::Purpose::EVALUATE;
+schema::Order::Purpose Write(RingPurpose purpose) {
+  return purpose == RingPurpose::kSynchronize ? schema::Order::Purpose::SYNCHRONIZE
+                                              : schema::Order::Purpose::EVALUATE;
 }
 
-absl::StatusOr<Purpose> Read(schema::Order::Purpose wire) {
+absl::StatusOr<RingPurpose> Read(schema::Order::Purpose wire) {
   switch (wire) {
-    case schema::Order::Purpose::SYNCHRONIZE: return Purpose::kSynchronize;
-    case schema::Order::Purpose::EVALUATE: return Purpose::kEvaluate;
+    case schema::Order::Purpose::SYNCHRONIZE: return RingPurpose::kSynchronize;
+    case schema::Order::Purpose::EVALUATE: return RingPurpose::kEvaluate;
   }
   return absl::InvalidArgumentError("unknown purpose");
 }
@@ -271,12 +271,12 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
       return order;
     }
     case Wire::PREPARE: {
-      ASSIGN_OR_RETURN(const Purpose purpose, Read(wire.getPrepare()));
+      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(wire.getPrepare()));
       order.body = Prepare{.purpose = purpose};
       return order;
     }
     case Wire::START: {
-      ASSIGN_OR_RETURN(const Purpose purpose, Read(wire.getStart().getPurpose()));
+      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(wire.getStart().getPurpose()));
       ASSIGN_OR_RETURN(std::vector<Member> members, Read(wire.getStart().getMembers()));
       order.body = Start{.purpose = purpose, .members = std::move(members)};
       return order;
@@ -379,7 +379,7 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
   switch (wire.which()) {
     case Wire::READY: {
       const auto group = wire.getReady();
-      ASSIGN_OR_RETURN(const Purpose purpose, Read(group.getPurpose()));
+      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(group.getPurpose()));
       if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
         return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
       }

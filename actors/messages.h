@@ -71,7 +71,7 @@ struct Member {
   runtime::RingEndpoint endpoint;
 };
 
-enum class Purpose : std::uint8_t { kSynchronize, kEvaluate };
+enum class RingPurpose : std::uint8_t { kSynchronize, kEvaluate };
 
 struct Decision {
   using Wire = schema::Decision;
@@ -89,10 +89,10 @@ struct OpenView {
   std::vector<Member> members;  // By slot.
 };
 struct Prepare {
-  Purpose purpose = Purpose::kSynchronize;
+  RingPurpose purpose = RingPurpose::kSynchronize;
 };
 struct Start {
-  Purpose purpose = Purpose::kSynchronize;
+  RingPurpose purpose = RingPurpose::kSynchronize;
   std::vector<Member> members;  // In ring order.
 };
 struct Commit {
@@ -134,7 +134,7 @@ struct StateReport {
 };
 
 struct Ready {
-  Purpose purpose = Purpose::kSynchronize;
+  RingPurpose purpose = RingPurpose::kSynchronize;
   std::uint64_t step = 0;
   float weight = 1;
   runtime::Hash128 root;

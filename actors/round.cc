@@ -76,7 +76,7 @@ RoundActions Round::Begin(std::vector<Member> members, Time now) {
 bool Round::IsComplete(std::uint32_t rank) {
   have_[rank] = true;
   if (!std::ranges::all_of(have_, [](bool done) { return done; })) return false;
-  std::ranges::fill(have_, false);
+  have_.assign(members_.size(), false);
   return true;
 }
 
@@ -124,12 +124,12 @@ RoundActions Round::Decide(Time now) {
     }
     case SyncDecision::kSynchronize:
       variance_estimate_ = verdict.variance_estimate;
-      BeginPrepare(Purpose::kSynchronize, now, actions);
+      BeginPrepare(RingPurpose::kSynchronize, now, actions);
       return actions;
     case SyncDecision::kContinue:
       variance_estimate_ = verdict.variance_estimate;
       if (options_.evaluate_mean && EvaluationIsDue()) {
-        BeginPrepare(Purpose::kEvaluate, now, actions);
+        BeginPrepare(RingPurpose::kEvaluate, now, actions);
       } else {
         Continue(actions);
       }
@@ -149,7 +149,7 @@ void Round::Continue(RoundActions& actions) {
 
 // ---------------------------------------------------------------------------- preparing, ring ----
 
-void Round::BeginPrepare(Purpose purpose, Time now, RoundActions& actions) {
+void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kPreparing;
   purpose_ = purpose;
   ++fence_.attempt;
@@ -190,7 +190,7 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
   return actions;
 }
 
-void Round::BeginRing(Purpose purpose, Time now, RoundActions& actions) {
+void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kRinging;
   started_at_ = now;
   const double predicted =
@@ -236,7 +236,7 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   if (absl::Status equal = CheckRoots(roots, "DONE"); !equal.ok()) return Fail(equal, {}, now);
   usual_ring_seconds_ =
       usual_ring_seconds_ > 0 ? 0.8 * usual_ring_seconds_ + 0.2 * slowest : slowest;
-  if (purpose_ == Purpose::kSynchronize) return CommitRound(now);
+  if (purpose_ == RingPurpose::kSynchronize) return CommitRound(now);
 
   phase_ = Phase::kEvaluatingMean;
   counts_ = {};
@@ -315,7 +315,7 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
   RoundActions actions;
   actions.push_back(tested);
   if (of_mean && IsEnding()) {
-    BeginPrepare(Purpose::kSynchronize, now, actions);  // A run ends with a synchronization.
+    BeginPrepare(RingPurpose::kSynchronize, now, actions);  // A run ends with a synchronization.
   } else if (IsEnding() && synchronized_step_ == step_) {
     BeginFinish(absl::OkStatus(), now, actions);
   } else {
@@ -356,7 +356,7 @@ RoundActions Round::Fail(const absl::Status& why, const std::vector<std::uint32_
 void Round::BeginFinish(const absl::Status& status, Time now, RoundActions& actions) {
   phase_ = Phase::kFinishing;
   result_ = status;
-  std::ranges::fill(have_, false);
+  have_.assign(members_.size(), false);
   deadline_ = now + (status.ok() ? kSaveTimeout : kFinishTimeout);
   const std::string failed = status.ok() ? "" : std::string(status.message());
   const Order order = NewOrder(Finish{.failed = failed});

@@ -136,8 +136,8 @@ class Round {
 
   RoundActions Decide(runtime::Time now);
   void Continue(RoundActions& actions);
-  void BeginPrepare(Purpose purpose, runtime::Time now, RoundActions& actions);
-  void BeginRing(Purpose purpose, runtime::Time now, RoundActions& actions);
+  void BeginPrepare(RingPurpose purpose, runtime::Time now, RoundActions& actions);
+  void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
                        runtime::Time now);
   RoundActions OnDone(std::uint32_t rank, const Done& done, runtime::Time now);
@@ -180,7 +180,7 @@ class Round {
   std::vector<Ready> ready_;
   std::vector<Done> done_;
   std::vector<std::optional<Finished>> finished_;
-  Purpose purpose_ = Purpose::kSynchronize;
+  RingPurpose purpose_ = RingPurpose::kSynchronize;
   Evaluated counts_;
 
   runtime::Time decided_at_{};

@@ -206,13 +206,13 @@ absl::Status CheckData(const RunConfig& config) {
 
 absl::Status CheckStrategy(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
-  if (strategy.name == StrategyName::kLocal && strategy.tau == 0) {
+  if (strategy.name == Strategy::kLocal && strategy.tau == 0) {
     return Conflict(
         "strategy.name = \"local\" needs strategy.tau, the steps between two "
         "synchronizations",
         "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
   }
-  if (strategy.name == StrategyName::kFda && strategy.estimator == EstimatorName::kExact &&
+  if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
       config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
@@ -287,8 +287,7 @@ std::string ToToml(const ResolvedConfig& resolved) {
 
 double ThetaFor(const RunConfig& config, std::uint64_t trainable) {
   if (config.strategy.theta.has_value()) return *config.strategy.theta;
-  const double ratio = config.optimizer.learning_rate / 1e-3;
-  return 4.91e-5 * static_cast<double>(trainable) * ratio * ratio;
+  return GuidelineTheta(trainable, config.optimizer.learning_rate);
 }
 
 }  // namespace actors

@@ -1,4 +1,4 @@
-// The configuration of a run: README's "Config (TOML)" as plain values. C++17-clean.
+// The configuration of a run: README's "Config (TOML)" as plain values.
 //
 // A resolved config travels to every worker as the text of ToToml and is parsed there again, so
 // that all members hold equal values. Reading is pure (text in, values or an error out); the one
@@ -24,6 +24,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "actors/averaging/sync_policy.h"
 
 namespace actors {
 
@@ -91,14 +93,12 @@ struct OptimizerSection {
   std::uint32_t batch = 32;  // Samples of a step of one worker.
 };
 
-enum class StrategyName { kFda, kSynchronous, kLocal };
-enum class EstimatorName { kNaive, kLinear, kSketch, kExact };
 enum class DecisionName { kLockstep };
 enum class Weighting { kUniform, kSamples };
 
 struct StrategySection {
-  StrategyName name = StrategyName::kFda;
-  EstimatorName estimator = EstimatorName::kLinear;
+  Strategy name = Strategy::kFda;
+  EstimatorKind estimator = EstimatorKind::kLinear;
   DecisionName decision = DecisionName::kLockstep;
   std::optional<double> theta;                // None: the guideline. See ThetaFor.
   std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
@@ -134,8 +134,8 @@ std::string ToString(DataPlacement value);
 std::string ToString(BatchOrder value);
 std::string ToString(ModelName value);
 std::string ToString(OptimizerName value);
-std::string ToString(StrategyName value);
-std::string ToString(EstimatorName value);
+std::string ToString(Strategy value);
+std::string ToString(EstimatorKind value);
 std::string ToString(DecisionName value);
 std::string ToString(Weighting value);
 std::string ToString(Profile value);

@@ -53,17 +53,17 @@ const Names<OptimizerName>& NamesOf(OptimizerName) {
                                              {OptimizerName::kSgd, "sgd"}};
   return names;
 }
-const Names<StrategyName>& NamesOf(StrategyName) {
-  static const Names<StrategyName> names = {{StrategyName::kFda, "fda"},
-                                            {StrategyName::kSynchronous, "synchronous"},
-                                            {StrategyName::kLocal, "local"}};
+const Names<Strategy>& NamesOf(Strategy) {
+  static const Names<Strategy> names = {{Strategy::kFda, "fda"},
+                                        {Strategy::kSynchronous, "synchronous"},
+                                        {Strategy::kLocal, "local"}};
   return names;
 }
-const Names<EstimatorName>& NamesOf(EstimatorName) {
-  static const Names<EstimatorName> names = {{EstimatorName::kNaive, "naive"},
-                                             {EstimatorName::kLinear, "linear"},
-                                             {EstimatorName::kSketch, "sketch"},
-                                             {EstimatorName::kExact, "exact"}};
+const Names<EstimatorKind>& NamesOf(EstimatorKind) {
+  static const Names<EstimatorKind> names = {{EstimatorKind::kNaive, "naive"},
+                                             {EstimatorKind::kLinear, "linear"},
+                                             {EstimatorKind::kSketch, "sketch"},
+                                             {EstimatorKind::kExact, "exact"}};
   return names;
 }
 const Names<DecisionName>& NamesOf(DecisionName) {
@@ -480,8 +480,8 @@ std::string ToString(DataPlacement value) { return NameOf(value); }
 std::string ToString(BatchOrder value) { return NameOf(value); }
 std::string ToString(ModelName value) { return NameOf(value); }
 std::string ToString(OptimizerName value) { return NameOf(value); }
-std::string ToString(StrategyName value) { return NameOf(value); }
-std::string ToString(EstimatorName value) { return NameOf(value); }
+std::string ToString(Strategy value) { return NameOf(value); }
+std::string ToString(EstimatorKind value) { return NameOf(value); }
 std::string ToString(DecisionName value) { return NameOf(value); }
 std::string ToString(Weighting value) { return NameOf(value); }
 std::string ToString(Profile value) { return NameOf(value); }

@@ -33,26 +33,4 @@ absl::StatusOr<RunResult> RunResultFromJson(const std::string& text) {
   return result;
 }
 
-std::uint64_t StateBytes(const RunConfig& config, std::uint64_t trainable) {
-  if (config.strategy.name != StrategyName::kFda) return 0;
-  switch (config.strategy.estimator) {
-    case EstimatorName::kNaive: return kFloatBytes;
-    case EstimatorName::kLinear: return 2 * kFloatBytes;
-    case EstimatorName::kSketch:
-      return kFloatBytes *
-             (std::uint64_t{config.strategy.sketch_rows} * config.strategy.sketch_columns + 1);
-    case EstimatorName::kExact: return kFloatBytes * (trainable + 1);
-  }
-  return 0;
-}
-
-std::uint64_t PaperBytes(const RunConfig& config, std::uint64_t trainable, std::uint64_t steps,
-                         std::uint64_t syncs) {
-  const std::uint64_t workers = config.run.workers;
-  const bool sends_first_model = config.strategy.name != StrategyName::kSynchronous;
-  const std::uint64_t exchanges = syncs + (sends_first_model ? 1 : 0);
-  return exchanges * 2 * kFloatBytes * trainable * workers +
-         StateBytes(config, trainable) * steps * workers;
-}
-
 }  // namespace actors

@@ -76,13 +76,6 @@ std::string ToJson(const RunResult& result);
 // kInvalidArgument: no such object. Unknown members are ignored, missing ones keep their default.
 absl::StatusOr<RunResult> RunResultFromJson(const std::string& text);
 
-// The bytes that the FDA paper charges (algorithm.md 5): every synchronization sends the model of
-// each worker to a center and back, every step its state, and the first model is sent once.
-std::uint64_t PaperBytes(const RunConfig& config, std::uint64_t trainable, std::uint64_t steps,
-                         std::uint64_t syncs);
-// Bytes of one local state of one worker; 0 for strategies that report none.
-std::uint64_t StateBytes(const RunConfig& config, std::uint64_t trainable);
-
 }  // namespace actors
 
 #endif  // RONDO_ACTORS_RUN_RESULT_H_

@@ -166,7 +166,7 @@ void Worker::Obey(const Prepare& prepare, const Order& order) {
 void Worker::Obey(const Start& start, const Order& order) {
   const auto self = std::ranges::find(start.members, context_->self().node, &Member::node);
   if (self == start.members.end()) return;
-  const runtime::Traffic traffic = start.purpose == Purpose::kSynchronize
+  const runtime::Traffic traffic = start.purpose == RingPurpose::kSynchronize
                                        ? runtime::Traffic::kRing
                                        : runtime::Traffic::kEvaluation;
   runtime::RingJob job{.fence = order.fence,
@@ -303,11 +303,11 @@ void Worker::OnStepped(Stepped stepped) {
       return;
     case BoundaryAction::kReadyToSynchronize:
       run_->fence.attempt = 0;  // Nobody asked: the head assigns the attempt.
-      SendReady(Purpose::kSynchronize, stepped.finite);
+      SendReady(RingPurpose::kSynchronize, stepped.finite);
       return;
     case BoundaryAction::kReadyToEvaluate:
       run_->fence.attempt = 0;
-      SendReady(Purpose::kEvaluate, stepped.finite);
+      SendReady(RingPurpose::kEvaluate, stepped.finite);
       return;
   }
   REQUIRE(false);
@@ -329,7 +329,7 @@ void Worker::SendReport(const LocalState& state) {
   run_->sent_report = std::move(report);
 }
 
-void Worker::CheckDriftAndSendReady(Purpose purpose) {
+void Worker::CheckDriftAndSendReady(RingPurpose purpose) {
   parts_.training.Run(
       [this, run = run_, purpose, fence = run_->fence, poster = context_->poster()] {
         const bool finite = run->replica->DriftIsFinite();
@@ -339,7 +339,7 @@ void Worker::CheckDriftAndSendReady(Purpose purpose) {
       });
 }
 
-void Worker::SendReady(Purpose purpose, bool finite) {
+void Worker::SendReady(RingPurpose purpose, bool finite) {
   if (!finite) {
     SendAnswer(
         Fail{.code = "DIVERGED",

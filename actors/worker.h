@@ -124,8 +124,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   static Stepped StepToBoundary(Run& run, std::uint64_t step, std::uint64_t synchronized_step);
   void OnStepped(Stepped stepped);
   void SendReport(const LocalState& state);
-  void CheckDriftAndSendReady(Purpose purpose);
-  void SendReady(Purpose purpose, bool finite);
+  void CheckDriftAndSendReady(RingPurpose purpose);
+  void SendReady(RingPurpose purpose, bool finite);
   void SendAnswer(Answer::Body body);
   void OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
                   absl::StatusOr<runtime::RingResult> result);

@@ -12,12 +12,13 @@ namespace actors {
 namespace {
 
 Verdict Continue(double estimate, std::string reason) {
-  return {
-      .decision = Decision::kContinue, .variance_estimate = estimate, .reason = std::move(reason)};
+  return {.decision = SyncDecision::kContinue,
+          .variance_estimate = estimate,
+          .reason = std::move(reason)};
 }
 
 Verdict Synchronize(double estimate, std::string reason) {
-  return {.decision = Decision::kSynchronize,
+  return {.decision = SyncDecision::kSynchronize,
           .variance_estimate = estimate,
           .reason = std::move(reason)};
 }
@@ -69,7 +70,7 @@ class FdaMonitorPolicy final : public MonitorPolicy {
 
  private:
   Verdict Error(const Ballot& ballot, const absl::Status& status) const {
-    Verdict verdict = {.decision = Decision::kError,
+    Verdict verdict = {.decision = SyncDecision::kError,
                        .reason = std::string(status.message().data(), status.message().size()),
                        .error = status};
     for (std::size_t k = 0; k < ballot.states.size() && !verdict.culprit.has_value(); ++k) {

@@ -73,10 +73,10 @@ class WorkerPolicy {
   virtual bool Reports() const = 0;
 };
 
-enum class Decision { kContinue, kSynchronize, kError };
+enum class SyncDecision { kContinue, kSynchronize, kError };
 
 struct Verdict {
-  Decision decision = Decision::kContinue;
+  SyncDecision decision = SyncDecision::kContinue;
   double variance_estimate = 0;  // H, always finite; 0 for fixed schedules and for kError.
   std::string reason;            // Why, for people; with numbers.
   absl::Status error;            // kError: kDataLoss (diverged) or kInvalidArgument (malformed).

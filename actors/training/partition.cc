@@ -15,11 +15,6 @@
 namespace actors {
 namespace {
 
-// How many of `count` things rank `rank` gets when the first ranks take one more.
-std::uint32_t Share(std::size_t count, std::uint32_t rank, std::uint32_t world_size) {
-  return static_cast<std::uint32_t>(count / world_size + (rank < count % world_size ? 1 : 0));
-}
-
 using Order = std::vector<std::uint32_t>;
 
 // Deals `order`, whose first `sequenced` members are dealt out in sequence and the rest likewise,
@@ -30,8 +25,8 @@ std::vector<Order> Deal(const Order& order, std::size_t sequenced, std::uint32_t
   auto first = order.begin();
   auto rest = order.begin() + static_cast<std::ptrdiff_t>(sequenced);
   for (std::uint32_t rank = 0; rank < world_size; ++rank) {
-    const std::uint32_t from_first = Share(sequenced, rank, world_size);
-    const std::uint32_t from_rest = Share(order.size(), rank, world_size) - from_first;
+    const std::uint32_t from_first = ShardSize(sequenced, rank, world_size);
+    const std::uint32_t from_rest = ShardSize(order.size(), rank, world_size) - from_first;
     Order& shard = shards[rank];
     shard.assign(first, first + from_first);
     shard.insert(shard.end(), rest, rest + from_rest);
@@ -42,6 +37,10 @@ std::vector<Order> Deal(const Order& order, std::size_t sequenced, std::uint32_t
 }
 
 }  // namespace
+
+std::uint32_t ShardSize(std::size_t samples, std::uint32_t rank, std::uint32_t world_size) {
+  return static_cast<std::uint32_t>(samples / world_size + (rank < samples % world_size ? 1 : 0));
+}
 
 absl::StatusOr<PartitionRule> ParsePartition(const std::string& text) {
   PartitionRule rule;

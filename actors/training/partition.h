@@ -31,6 +31,9 @@ struct PartitionRule {
 // "iid", "sorted:60" (0..100), "label:0" (0..255). CONFIG_INVALID_VALUE, exit 2.
 absl::StatusOr<PartitionRule> ParsePartition(const std::string& text);
 
+// Samples in the shard of `rank`: the first ranks take one more where the division leaves a rest.
+std::uint32_t ShardSize(std::size_t samples, std::uint32_t rank, std::uint32_t world_size);
+
 // The numbers 0..count-1 in random order.
 std::vector<std::uint32_t> RandomOrder(std::uint32_t count, std::uint64_t seed);
 

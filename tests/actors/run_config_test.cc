@@ -36,8 +36,8 @@ TEST(RunConfig, AnEmptyTextGivesTheDefaults) {
   EXPECT_EQ(config->run.min_workers, 4u);
   EXPECT_EQ(config->data.source, DataSource::kDigits);
   EXPECT_EQ(config->model.name, ModelName::kLenet5);
-  EXPECT_EQ(config->strategy.name, StrategyName::kFda);
-  EXPECT_EQ(config->strategy.estimator, EstimatorName::kLinear);
+  EXPECT_EQ(config->strategy.name, Strategy::kFda);
+  EXPECT_EQ(config->strategy.estimator, EstimatorKind::kLinear);
   EXPECT_FALSE(config->strategy.theta.has_value());
   EXPECT_EQ(config->optimizer.epsilon, 1e-7);
 }

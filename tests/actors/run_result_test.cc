@@ -139,36 +139,6 @@ TEST(RunResult, SynchronousBytesAreTheLowerBoundOfARingAtEveryStep) {
   EXPECT_EQ(result.SynchronousBytes(), 0u);
 }
 
-// The published results: gigabytes for K = 5 on LeNet-5 (algorithm.md 6).
-TEST(PaperBytes, AgreeWithThePublishedTable) {
-  constexpr std::uint64_t kLenet5 = 61706;
-  RunConfig config;
-  config.run.workers = 5;
-  const auto gigabytes = [&](std::uint64_t steps, std::uint64_t syncs) {
-    return static_cast<double>(PaperBytes(config, kLenet5, steps, syncs)) / 1e9;
-  };
-  EXPECT_NEAR(gigabytes(3000, 38), 0.0964, 0.00005);
-  EXPECT_NEAR(gigabytes(3375, 157), 0.390, 0.0005);
-  config.strategy.estimator = EstimatorName::kSketch;
-  EXPECT_NEAR(gigabytes(3375, 31), 0.163, 0.0005);
-  config.strategy.name = StrategyName::kSynchronous;
-  EXPECT_NEAR(gigabytes(2250, 2250), 5.55, 0.005);
-}
-
-TEST(StateBytes, AreThoseOfTheEstimator) {
-  RunConfig config;
-  config.strategy.estimator = EstimatorName::kNaive;
-  EXPECT_EQ(StateBytes(config, 100), 4u);
-  config.strategy.estimator = EstimatorName::kLinear;
-  EXPECT_EQ(StateBytes(config, 100), 8u);
-  config.strategy.estimator = EstimatorName::kSketch;
-  EXPECT_EQ(StateBytes(config, 100), 5004u);
-  config.strategy.estimator = EstimatorName::kExact;
-  EXPECT_EQ(StateBytes(config, 100), 404u);
-  config.strategy.name = StrategyName::kLocal;
-  EXPECT_EQ(StateBytes(config, 100), 0u);
-}
-
 std::vector<RunEvent> EveryEvent() {
   RunEvent end_well{.time = 9};
   end_well.what = EndEvent{.result = Example()};
