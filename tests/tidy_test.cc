@@ -92,7 +92,7 @@ const std::vector<Rule>& Words() {
        "one thread owns each object; move values between threads"},
       {{"assert"}, {}, "use REQUIRE, which release builds keep"},
       {{"using namespace"}, {}, "name what is used"},
-      {{"std::views", "std::ranges", "std::source_location"},
+      {{"std::views", "std::ranges::views", "std::source_location"},
        {},
        "clang 14 cannot compile it with this standard library"},
       {{"std::random_device", "rand", "srand"},
