@@ -4,7 +4,7 @@
 // knows is chosen at run time. All variants give the same bits: they work on 16 lanes whatever the
 // register width, never contract a*b+c, and add in one fixed order. Pure functions, any thread.
 //
-// Accuracy: at most 17 float terms are added in a lane before it is flushed to double, so a squared
+// Accuracy: at most 16 float terms are added in a lane before it is flushed to double, so a squared
 // norm is within 1e-6 (relative) of the exact sum for every vector and every length.
 #ifndef RONDO_ACTORS_AVERAGING_DRIFT_KERNELS_H_
 #define RONDO_ACTORS_AVERAGING_DRIFT_KERNELS_H_

@@ -140,8 +140,7 @@ struct Sums {
   Doubles projection = {};
 };
 
-// Adds the sums over n <= kTile floats to `sums`. With kStore, `out` gets the drift; its last
-// vector is completed with zeros only as far as `n`.
+// Adds the sums over n <= kTile floats to `sums`. With kStore, the n floats at `out` get the drift.
 template <bool kAlong, bool kStore>
 RONDO_INLINE void AddTile(const float* local, const float* base, const float* direction,
                           std::size_t n, float* out, Sums& sums) {

@@ -1,1 +1,249 @@
+#include "actors/averaging/sync_policy.h"
+
 #include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace actors {
+namespace {
+
+using absl::StatusCode;
+using ::testing::HasSubstr;
+using ::tests::HasCode;
+using ::tests::IsOk;
+
+const SyncPolicyOptions kFda = {
+    .strategy = Strategy::kFda,
+    .estimator = {.kind = EstimatorKind::kNaive, .parameters = 10},
+    .theta = 2,
+    .max_steps = 1000,
+};
+const SyncPolicyOptions kLocal = {
+    .strategy = Strategy::kLocal, .tau = 5, .max_steps = 1000, .evaluate_every = 8};
+
+std::vector<LocalState> StatesOf(std::vector<float> squared_norms) {
+  std::vector<LocalState> states;
+  for (const float norm : squared_norms) states.push_back({.squared_norm = norm});
+  return states;
+}
+
+Verdict Decide(const SyncPolicyOptions& options, const Boundary& boundary,
+               const std::vector<LocalState>& states, bool ending = false) {
+  const std::vector<float> weights(states.size(), 1);
+  return MakeMonitorPolicy(options).value()->Decide(
+      {.boundary = boundary, .ending = ending, .states = states, .weights = weights});
+}
+
+BoundaryAction Act(const SyncPolicyOptions& options, std::uint64_t step, std::uint64_t since) {
+  return MakeWorkerPolicy(options).value()->AtBoundary(
+      {.step = step, .steps_since_synchronization = since});
+}
+
+TEST(FdaPolicy, WorkerReportsAtEveryBoundary) {
+  for (const std::uint64_t step : {0, 1, 7, 1000}) {
+    EXPECT_EQ(Act(kFda, step, step), BoundaryAction::kReport);
+  }
+  EXPECT_TRUE(MakeWorkerPolicy(kFda).value()->Reports());
+}
+
+TEST(FdaPolicy, SynchronizesOnlyAboveTheta) {
+  const Boundary boundary = {.step = 10, .steps_since_synchronization = 4};
+  const Verdict below = Decide(kFda, boundary, StatesOf({1, 3}));
+  EXPECT_EQ(below.decision, Decision::kContinue);
+  EXPECT_EQ(below.variance_estimate, 2);
+  const Verdict above = Decide(kFda, boundary, StatesOf({1, 3.01f}));
+  EXPECT_EQ(above.decision, Decision::kSynchronize);
+  EXPECT_NEAR(above.variance_estimate, 2.005, 1e-6);
+  EXPECT_THAT(above.reason, HasSubstr("> theta 2"));
+}
+
+TEST(FdaPolicy, WeighsTheStatesAsTheRingDoes) {
+  const std::vector<LocalState> states = StatesOf({1, 5});
+  const std::vector<float> weights = {3, 1};
+  const Verdict verdict = MakeMonitorPolicy(kFda).value()->Decide(
+      {.boundary = {.step = 1, .steps_since_synchronization = 1},
+       .states = states,
+       .weights = weights});
+  EXPECT_EQ(verdict.variance_estimate, 2);
+  EXPECT_EQ(verdict.decision, Decision::kContinue);
+}
+
+TEST(FdaPolicy, ThetaZeroSynchronizesAfterEveryStepByRule) {
+  SyncPolicyOptions options = kFda;
+  options.theta = 0;
+  // The drifts are 0, and with one member so is H: only the rule can synchronize.
+  EXPECT_EQ(
+      Decide(options, {.step = 1, .steps_since_synchronization = 1}, StatesOf({0, 0})).decision,
+      Decision::kSynchronize);
+  EXPECT_EQ(Decide(options, {.step = 1, .steps_since_synchronization = 1}, StatesOf({4})).decision,
+            Decision::kSynchronize);
+  // An opening report without a step has nothing to average.
+  EXPECT_EQ(
+      Decide(options, {.step = 0, .steps_since_synchronization = 0}, StatesOf({0, 0})).decision,
+      Decision::kContinue);
+}
+
+TEST(FdaPolicy, MaxIntervalAndTheEndOfTheRunSynchronizeBelowTheta) {
+  SyncPolicyOptions options = kFda;
+  options.max_interval = 50;
+  const std::vector<LocalState> calm = StatesOf({0.5f, 0.5f});
+  const auto decide = [&](std::uint64_t step, std::uint64_t since, bool ending) {
+    return Decide(options, {.step = step, .steps_since_synchronization = since}, calm, ending);
+  };
+  EXPECT_EQ(decide(49, 49, false).decision, Decision::kContinue);
+  EXPECT_EQ(decide(50, 50, false).decision, Decision::kSynchronize);
+  EXPECT_THAT(decide(50, 50, false).reason, HasSubstr("max_interval is 50"));
+  EXPECT_EQ(decide(999, 9, false).decision, Decision::kContinue);
+  EXPECT_EQ(decide(1000, 10, false).decision, Decision::kSynchronize);
+  EXPECT_EQ(decide(70, 10, true).decision, Decision::kSynchronize);
+  EXPECT_EQ(decide(70, 10, true).variance_estimate, 0.5);
+  // Just synchronized: the run has its last synchronization already.
+  EXPECT_EQ(decide(1000, 0, true).decision, Decision::kContinue);
+}
+
+TEST(FdaPolicy, OneMemberTrainsOnUntilTheEnd) {
+  EXPECT_EQ(
+      Decide(kFda, {.step = 10, .steps_since_synchronization = 10}, StatesOf({1e6f})).decision,
+      Decision::kContinue);
+  EXPECT_EQ(
+      Decide(kFda, {.step = 1000, .steps_since_synchronization = 1000}, StatesOf({1e6f})).decision,
+      Decision::kSynchronize);
+}
+
+TEST(FdaPolicy, AReportThatIsNotFiniteIsAnErrorThatNamesTheMember) {
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    for (const double theta : {0.0, 2.0}) {
+      SyncPolicyOptions options = kFda;
+      options.theta = theta;
+      const Verdict verdict = Decide(options, {.step = 1000, .steps_since_synchronization = 10},
+                                     StatesOf({1, bad, 1}), true);
+      EXPECT_EQ(verdict.decision, Decision::kError);
+      EXPECT_EQ(verdict.culprit, 1u);
+      EXPECT_THAT(verdict.error, HasCode(StatusCode::kDataLoss));
+      EXPECT_THAT(verdict.reason, HasSubstr("member 1"));
+      EXPECT_EQ(verdict.variance_estimate, 0);
+    }
+  }
+}
+
+TEST(FdaPolicy, AMalformedReportIsAnErrorToo) {
+  const Verdict verdict =
+      Decide(kFda, {.step = 1, .steps_since_synchronization = 1}, StatesOf({1, 1, -1}));
+  EXPECT_EQ(verdict.decision, Decision::kError);
+  EXPECT_EQ(verdict.culprit, 2u);
+  EXPECT_THAT(verdict.error, HasCode(StatusCode::kInvalidArgument));
+}
+
+TEST(FixedPolicy, SynchronousIsReadyAfterEveryStep) {
+  const SyncPolicyOptions options = {
+      .strategy = Strategy::kSynchronous, .max_steps = 100, .evaluate_every = 10};
+  EXPECT_EQ(Act(options, 0, 0), BoundaryAction::kTrainOn);
+  for (const std::uint64_t step : {1, 10, 100}) {
+    EXPECT_EQ(Act(options, step, 1), BoundaryAction::kReadyToSynchronize);
+    EXPECT_EQ(Decide(options, {.step = step, .steps_since_synchronization = 1}, {}).decision,
+              Decision::kSynchronize);
+  }
+  EXPECT_FALSE(MakeWorkerPolicy(options).value()->Reports());
+}
+
+TEST(FixedPolicy, LocalIsReadyEveryTauStepsAtEvaluationsAndAtTheEnd) {
+  struct Case {
+    std::uint64_t step, since;
+    BoundaryAction action;
+  };
+  for (const Case& c : std::vector<Case>{
+           {0, 0, BoundaryAction::kTrainOn},
+           {1, 1, BoundaryAction::kTrainOn},
+           {4, 4, BoundaryAction::kTrainOn},
+           {5, 5, BoundaryAction::kReadyToSynchronize},
+           {8, 3, BoundaryAction::kReadyToEvaluate},
+           {40, 5, BoundaryAction::kReadyToSynchronize},  // Both are due: one stop.
+           {57, 7, BoundaryAction::kReadyToSynchronize},  // Owed after a cancelled round.
+           {999, 4, BoundaryAction::kTrainOn},
+           {1000, 3, BoundaryAction::kReadyToSynchronize},
+       }) {
+    EXPECT_EQ(Act(kLocal, c.step, c.since), c.action) << "step " << c.step;
+    const Verdict verdict =
+        Decide(kLocal, {.step = c.step, .steps_since_synchronization = c.since}, {});
+    EXPECT_EQ(verdict.decision == Decision::kSynchronize,
+              c.action == BoundaryAction::kReadyToSynchronize)
+        << "step " << c.step;
+  }
+}
+
+TEST(FixedPolicy, ARunThatEndsEarlySynchronizesFirst) {
+  const Boundary boundary = {.step = 8, .steps_since_synchronization = 3};
+  EXPECT_EQ(Decide(kLocal, boundary, {}).decision, Decision::kContinue);
+  EXPECT_EQ(Decide(kLocal, boundary, {}, true).decision, Decision::kSynchronize);
+}
+
+TEST(FixedPolicy, BothHalvesTogetherSynchronizeOnSchedule) {
+  const auto worker = MakeWorkerPolicy(kLocal).value();
+  const auto monitor = MakeMonitorPolicy(kLocal).value();
+  Boundary at;
+  int synchronizations = 0, evaluations = 0;
+  while (at.step < kLocal.max_steps) {
+    ++at.step;
+    ++at.steps_since_synchronization;
+    const BoundaryAction action = worker->AtBoundary(at);
+    if (EvaluationDue(kLocal, at)) ++evaluations;
+    if (action == BoundaryAction::kTrainOn) continue;
+    const Verdict verdict = monitor->Decide({.boundary = at});
+    if (verdict.decision == Decision::kSynchronize) {
+      ++synchronizations;
+      at.steps_since_synchronization = 0;
+    }
+  }
+  EXPECT_EQ(synchronizations, 200);
+  EXPECT_EQ(evaluations, 125);
+  EXPECT_EQ(at.steps_since_synchronization, 0u);
+}
+
+TEST(SyncPolicy, EvaluationIsDueAtMultiplesButNotBeforeTheFirstStep) {
+  EXPECT_FALSE(EvaluationDue(kLocal, {.step = 0}));
+  EXPECT_FALSE(EvaluationDue(kLocal, {.step = 7}));
+  EXPECT_TRUE(EvaluationDue(kLocal, {.step = 8}));
+  EXPECT_TRUE(EvaluationDue(kLocal, {.step = 16}));
+  EXPECT_FALSE(EvaluationDue(kFda, {.step = 8}));
+}
+
+TEST(SyncPolicy, OptionsOutOfRangeAreRefused) {
+  const auto invalid = HasCode(StatusCode::kInvalidArgument);
+  SyncPolicyOptions options = kFda;
+  EXPECT_OK(CheckSyncPolicyOptions(options));
+  for (const double theta : {-1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    options.theta = theta;
+    EXPECT_THAT(MakeMonitorPolicy(options), invalid);
+    EXPECT_THAT(MakeWorkerPolicy(options), invalid);
+  }
+  options = kFda;
+  options.max_steps = 0;
+  EXPECT_THAT(CheckSyncPolicyOptions(options), invalid);
+  options = kFda;
+  options.estimator.parameters = 0;
+  EXPECT_THAT(CheckSyncPolicyOptions(options), invalid);
+  options = kLocal;
+  EXPECT_OK(CheckSyncPolicyOptions(options));
+  options.tau = 0;
+  EXPECT_THAT(CheckSyncPolicyOptions(options), invalid);
+}
+
+TEST(SyncPolicy, GuidelineThetaScalesWithParametersAndTheSquareOfTheLearningRate) {
+  EXPECT_NEAR(GuidelineTheta(61'706, 1e-3), 3.02976, 1e-4);
+  EXPECT_NEAR(GuidelineTheta(61'706, 2e-3), 4 * 3.02976, 1e-3);
+}
+
+TEST(SyncPolicy, NamesAreReadBack) {
+  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
+    EXPECT_EQ(StrategyFromName(StrategyName(strategy)), strategy);
+  }
+  EXPECT_EQ(StrategyFromName("bsp"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace actors
