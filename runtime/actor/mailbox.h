@@ -66,7 +66,8 @@ class Mailbox {
   // control lane; kCancelled: closed. What is refused is destroyed on the caller's thread.
   absl::Status Push(Letter letter);
 
-  // The oldest letter of the control lane; in between, so that it does not starve, of the data lane.
+  // The oldest letter of the control lane; in between, so that it does not starve, of the data
+  // lane.
   std::optional<Letter> Pop();
 
   // Returns when a letter waits, at Interrupt, or at `deadline`.

@@ -17,8 +17,8 @@ class Supervisor {
  public:
   explicit Supervisor(const Supervision& policy) : policy_(policy) {}
 
-  // The actor failed at `now`. How long to wait before it starts again; nothing: it failed too often
-  // within the window, the failure goes up to the node, which ends.
+  // The actor failed at `now`. How long to wait before it starts again; nothing: it failed too
+  // often within the window, the failure goes up to the node, which ends.
   std::optional<Duration> OnFailure(Time now);
 
   // Since the actor was spawned.

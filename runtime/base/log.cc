@@ -26,8 +26,8 @@ spdlog::level::level_enum LevelOf(LogLevel level) {
 
 std::shared_ptr<spdlog::logger> MakeSink(spdlog::sink_ptr sink, LogLevel lowest) {
   auto logger = std::make_shared<spdlog::logger>("rondo", std::move(sink));
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      kPattern, spdlog::pattern_time_type::utc));
+  logger->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>(kPattern, spdlog::pattern_time_type::utc));
   logger->set_level(LevelOf(lowest));
   logger->flush_on(spdlog::level::trace);
   return logger;

@@ -22,9 +22,7 @@ inline std::uint64_t RandomFromSystem() {
 }
 
 // A fresh incarnation; never null and never kHeadNode.
-inline NodeId RandomNodeId() {
-  return {.high = RandomFromSystem() | 1, .low = RandomFromSystem()};
-}
+inline NodeId RandomNodeId() { return {.high = RandomFromSystem() | 1, .low = RandomFromSystem()}; }
 
 // Steele, Lea, Flood: "Fast splittable pseudorandom number generators" (2014). Expands a seed.
 class SplitMix64 {

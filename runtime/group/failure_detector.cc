@@ -54,8 +54,7 @@ FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& sta
   }
   if (state.disconnected.has_value()) {
     const Duration gone = now - *state.disconnected;
-    const Health health =
-        gone >= profile_.reconnect_within ? Health::kDead : Health::kSuspect;
+    const Health health = gone >= profile_.reconnect_within ? Health::kDead : Health::kSuspect;
     return {node, health,
             absl::StrFormat("its connection was lost %.2f s ago (%s) and it did not come back",
                             ToSeconds(gone), state.disconnect_reason)};
