@@ -36,7 +36,7 @@ struct Ledger {
   }
 };
 
-// Why something that arrived was not used.
+// Why something that arrived was not used, or something to send did not leave.
 struct Drops {
   std::uint64_t handshake = 0;  // Spoke before it was welcomed, or was refused.
   std::uint64_t frame = 0;      // Not a frame of ours: size, magic, version, schema.
@@ -45,6 +45,7 @@ struct Drops {
   std::uint64_t decode = 0;  // A frame of ours whose message breaks its schema's ranges.
   std::uint64_t actor = 0;   // No such actor, or it does not accept such a message.
   std::uint64_t full = 0;    // The data lane of a mailbox, or an outbox, was at its bound.
+  std::uint64_t route = 0;   // For a node that is not connected, or whom the sender may not reach.
 
   Drops& operator+=(const Drops& other) {
     handshake += other.handshake;
@@ -54,6 +55,7 @@ struct Drops {
     decode += other.decode;
     actor += other.actor;
     full += other.full;
+    route += other.route;
     return *this;
   }
 };
