@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "runtime/actor/protocol.h"
 #include "runtime/base/clock.h"
@@ -107,10 +108,11 @@ class Context {
   void Ask(const ActorRef<P>& to, const M& question, Duration timeout,
            absl::AnyInvocable<void(absl::StatusOr<typename M::Reply>)> then) {
     static_assert(P::template kAccepts<M>, "this actor does not accept this question");
-    const std::uint64_t correlation = Expect(
-        timeout, [then = std::move(then)](absl::StatusOr<const FrameReader*> answer) mutable {
-          then(DecodeAnswer<typename M::Reply>(answer));
-        });
+    const std::uint64_t correlation =
+        Expect(to.address, timeout,
+               [then = std::move(then)](absl::StatusOr<const FrameReader*> answer) mutable {
+                 then(DecodeAnswer<typename M::Reply>(answer));
+               });
     const absl::Status sent = Send(to.address, TrafficOf<M>(),
                                    Encode(to.address, EnvelopeKind::kAsk, correlation, question));
     if (!sent.ok()) Fail(correlation, sent);
@@ -151,8 +153,11 @@ class Context {
   // Below: the untyped core, for the templates above and for TypedActor.
   virtual absl::Status Send(const ActorAddress& to, Traffic traffic, Frame frame) = 0;
   virtual absl::Status SendPublished(Traffic traffic, Frame frame) = 0;
+  // The number of a question that `to` is about to be asked.
   virtual std::uint64_t Expect(
-      Duration timeout, absl::AnyInvocable<void(absl::StatusOr<const FrameReader*>)> then) = 0;
+      const ActorAddress& to, Duration timeout,
+      absl::AnyInvocable<void(absl::StatusOr<const FrameReader*>)> then) = 0;
+  // The question could not be sent: `then` gets `why`, after the present handler.
   virtual void Fail(std::uint64_t correlation, const absl::Status& why) = 0;
 
   template <Message M>
@@ -209,6 +214,8 @@ class Actor {
     return absl::OkStatus();
   }
   virtual void OnStop(Context& context) {}
+  // The types of message (capnp::typeId) that wait in the data lane.
+  virtual std::vector<std::uint64_t> DataTypes() const { return {}; }
 };
 
 // Dispatches the messages of Protocol to Self's handlers, decoded:
@@ -228,6 +235,12 @@ class TypedActor<Self, Protocol<Messages...>> : public Actor {
             (result = Dispatch<Messages>(context, frame), true)) ||
            ...);
     return result;
+  }
+
+  std::vector<std::uint64_t> DataTypes() const final {
+    std::vector<std::uint64_t> types;
+    ((LaneOf<Messages>() == Lane::kData ? types.push_back(TypeIdOf<Messages>()) : void()), ...);
+    return types;
   }
 
  private:

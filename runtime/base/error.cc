@@ -47,6 +47,25 @@ absl::Status ToStatus(const UserError& error) {
   return status;
 }
 
+bool HasUserError(const absl::Status& status) { return status.GetPayload(kCodeUrl).has_value(); }
+
+absl::StatusOr<Exit> ExitOf(int code) {
+  switch (static_cast<Exit>(code)) {
+    case Exit::kRunFailed:
+    case Exit::kUsage:
+    case Exit::kHeadUnreachable:
+    case Exit::kRefused:
+    case Exit::kTimedOut:
+    case Exit::kNotFound:
+    case Exit::kIncompatible:
+    case Exit::kUnreadable:
+    case Exit::kEvicted:
+    case Exit::kInternal: return static_cast<Exit>(code);
+    case Exit::kOk: break;
+  }
+  return absl::InvalidArgumentError("no such exit code: " + std::to_string(code));
+}
+
 UserError ToUserError(const absl::Status& status) {
   REQUIRE(!status.ok());
   const std::string code = Payload(status, kCodeUrl);

@@ -5,6 +5,7 @@
 #define RONDO_RUNTIME_BASE_ERROR_H_
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <string>
 #include <string_view>
@@ -38,6 +39,11 @@ absl::Status ToStatus(const UserError& error);
 // The error in `status`; a status without one becomes code INTERNAL, exit 70, with its message.
 // `status` must not be OK.
 UserError ToUserError(const absl::Status& status);
+
+// Whether `status` carries a UserError.
+bool HasUserError(const absl::Status& status);
+// kInvalidArgument: no exit code of ours other than kOk.
+absl::StatusOr<Exit> ExitOf(int code);
 
 // Shorthand: MakeError("CONFIG_UNKNOWN_KEY", Exit::kUsage, "unknown key ...", "did you mean ...").
 absl::Status MakeError(std::string_view code, Exit exit, std::string_view message,

@@ -42,6 +42,12 @@ class FailureDetector {
 
   explicit FailureDetector(const LivenessProfile& profile) : profile_(profile) {}
 
+  // Another bound on silence from now on; a node is suspect after half of it.
+  void SetBounds(Duration dead_after) {
+    profile_.dead_after = dead_after;
+    profile_.suspect_after = dead_after / 2;
+  }
+
   void Add(NodeId node, Time now);
   void Remove(NodeId node) { nodes_.erase(node); }
   bool Contains(NodeId node) const { return nodes_.contains(node); }

@@ -64,9 +64,9 @@ std::string Describe(const kj::Exception& exception) {
   return std::string(text.begin(), text.end());
 }
 
-void FillHeader(Frame& frame) {
-  frame[0] = kFirstWord;
-  frame[1] = SchemaFingerprint();
+void FillHeader(Frame& frame, std::uint64_t first_word, std::uint64_t fingerprint) {
+  frame[0] = first_word;
+  frame[1] = fingerprint;
   frame[2] = frame.size() - kFrameHeaderWords;
   const auto* bytes = reinterpret_cast<const unsigned char*>(frame.data());
   frame[kChecksumWord] = Checksum(bytes, frame.size() * sizeof(std::uint64_t));
@@ -78,7 +78,7 @@ Frame FrameOf(kj::ArrayPtr<const capnp::word> segment) {
   frame[kFrameHeaderWords] = static_cast<std::uint64_t>(segment.size()) << 32;
   std::memcpy(frame.data() + kFrameHeaderWords + 1, segment.begin(),
               segment.size() * sizeof(std::uint64_t));
-  FillHeader(frame);
+  FillHeader(frame, kFirstWord, SchemaFingerprint());
   return frame;
 }
 
@@ -124,6 +124,11 @@ Frame BuildFrame(const Envelope& envelope,
   return FrameOf(whole.getSegmentsForOutput()[0]);
 }
 
+Frame AsHandshake(Frame frame) {
+  FillHeader(frame, kMagic, /*fingerprint=*/0);
+  return frame;
+}
+
 FrameFault CheckFrame(const void* data, std::size_t bytes) {
   constexpr std::size_t kMinBytes = (kFrameHeaderWords + kMinMessageWords) * sizeof(std::uint64_t);
   if (bytes < kMinBytes || bytes > kMaxFrameBytes) return FrameFault::kSize;
@@ -131,8 +136,9 @@ FrameFault CheckFrame(const void* data, std::size_t bytes) {
   const auto* begin = static_cast<const unsigned char*>(data);
   const std::uint64_t first = WordAt(begin, 0);
   if (static_cast<std::uint32_t>(first) != kMagic) return FrameFault::kMagic;
-  if (first != kFirstWord) return FrameFault::kVersion;
-  if (WordAt(begin, 1) != SchemaFingerprint()) return FrameFault::kSchema;
+  const bool handshake = first == kMagic;  // Version 0.
+  if (!handshake && first != kFirstWord) return FrameFault::kVersion;
+  if (WordAt(begin, 1) != (handshake ? 0 : SchemaFingerprint())) return FrameFault::kSchema;
   if (WordAt(begin, 2) != bytes / sizeof(std::uint64_t) - kFrameHeaderWords) {
     return FrameFault::kSize;
   }

@@ -52,6 +52,10 @@ struct Envelope {
 Frame BuildFrame(const Envelope& envelope,
                  absl::FunctionRef<void(capnp::AnyPointer::Builder)> write_body);
 
+// Makes `frame` readable by every version of Rondo: protocol version 0, fingerprint 0. For the few
+// messages by which two sides find out that they do not fit (schema/membership.capnp).
+Frame AsHandshake(Frame frame);
+
 enum class FrameFault { kNone, kSize, kMagic, kVersion, kSchema, kChecksum };
 
 // Checks the fixed header and the checksum of `bytes` (any alignment); cheap checks come first.
