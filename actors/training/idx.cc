@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint32_t kImagesMagic = 0x00000803;
 constexpr std::uint32_t kLabelsMagic = 0x00000801;
+constexpr std::uint64_t kLabelsHeader = 8;  // Bytes before the first label.
 // Bounds what a header can make us read: 784 MB of pixels.
 constexpr std::uint32_t kMostSamples = 1000000;
 constexpr std::size_t kReadAtOnce = 1 << 20;
@@ -46,9 +47,10 @@ class IdxFile {
     return IdxFile(std::move(found), std::move(file));
   }
 
-  absl::Status Corrupt(const std::string& why) const {
+  // `offset` counts bytes of the uncompressed contents.
+  absl::Status Corrupt(std::uint64_t offset, const std::string& why) const {
     return runtime::MakeError("DATA_CORRUPT", runtime::Exit::kUnreadable,
-                              absl::StrCat(path_, ", byte ", offset_, ": ", why),
+                              absl::StrCat(path_, ", byte ", offset, ": ", why),
                               "fetch the file again with deploy/fetch-data");
   }
 
@@ -69,9 +71,8 @@ class IdxFile {
       const int got = gzread(file_.get(), bytes.data() + before, static_cast<unsigned>(wanted));
       const std::size_t read = got > 0 ? static_cast<std::size_t>(got) : 0;
       bytes.resize(before + read);
-      offset_ += read;
       count -= read;
-      if (read < wanted) return Corrupt(WhyNoMore(absl::StrCat(count, " more bytes are missing")));
+      if (read < wanted) return EndsEarly();
     }
     return absl::OkStatus();
   }
@@ -79,44 +80,50 @@ class IdxFile {
   // The declared contents must be all: a gzip bomb is stopped here, after one byte too many. Also
   // reads the gzip trailer, whose checksum is over everything before it.
   absl::Status ExpectEnd() {
+    const std::uint64_t declared = Offset();
     std::uint8_t extra = 0;
     const int got = gzread(file_.get(), &extra, 1);
-    if (got > 0) return Corrupt("the file goes on after what its header declares");
+    if (got > 0) return Corrupt(declared, "the file goes on after what its header declares");
     int code = Z_OK;
     gzerror(file_.get(), &code);
-    if (got < 0 || code != Z_OK) return Corrupt(WhyNoMore("the end is missing"));
-    return absl::OkStatus();
+    return got == 0 && code == Z_OK ? absl::OkStatus() : EndsEarly();
   }
 
  private:
   IdxFile(std::string path, std::unique_ptr<gzFile_s, CloseGzip> file)
       : path_(std::move(path)), file_(std::move(file)) {}
 
-  std::string WhyNoMore(const std::string& at_end_of_file) const {
+  // How far it could be read, the bytes before an error included.
+  std::uint64_t Offset() const { return static_cast<std::uint64_t>(gztell(file_.get())); }
+
+  absl::Status EndsEarly() const {
     int code = Z_OK;
-    const char* const message = gzerror(file_.get(), &code);
-    if (code == Z_OK || code == Z_STREAM_END) return "the file ends early: " + at_end_of_file;
-    if (code == Z_BUF_ERROR) return "the gzip stream ends early: " + at_end_of_file;
-    return absl::StrCat("the gzip stream is damaged: ", message);
+    const std::string message = gzerror(file_.get(), &code);
+    if (code == Z_OK || code == Z_STREAM_END) return Corrupt(Offset(), "the file ends early");
+    if (code == Z_BUF_ERROR) return Corrupt(Offset(), "the gzip stream ends early");
+    // zlib puts the path before its reason.
+    const std::size_t reason = message.rfind(": ");
+    return Corrupt(Offset(), "the gzip stream is damaged: " +
+                                 message.substr(reason == std::string::npos ? 0 : reason + 2));
   }
 
   std::string path_;
   std::unique_ptr<gzFile_s, CloseGzip> file_;
-  std::uint64_t offset_ = 0;  // In the uncompressed contents.
 };
 
 absl::Status ExpectMagic(IdxFile& file, std::uint32_t expected) {
   ASSIGN_OR_RETURN(const std::uint32_t magic, file.ReadNumber());
   if (magic == expected) return absl::OkStatus();
-  return file.Corrupt(absl::StrFormat("wrong magic number %08x, expected %08x", magic, expected));
+  return file.Corrupt(0,
+                      absl::StrFormat("wrong magic number %08x, expected %08x", magic, expected));
 }
 
 absl::StatusOr<std::uint32_t> ReadSampleCount(IdxFile& file) {
   ASSIGN_OR_RETURN(const std::uint32_t count, file.ReadNumber());
-  if (count == 0) return file.Corrupt("zero samples");
+  if (count == 0) return file.Corrupt(4, "zero samples");
   if (count > kMostSamples) {
     return file.Corrupt(
-        absl::StrCat(count, " samples are declared, more than the bound of ", kMostSamples));
+        4, absl::StrCat(count, " samples are declared, more than the bound of ", kMostSamples));
   }
   return count;
 }
@@ -128,8 +135,8 @@ absl::Status ReadImages(const std::string& path, ImageSet& images, std::uint32_t
   ASSIGN_OR_RETURN(const std::uint32_t rows, file.ReadNumber());
   ASSIGN_OR_RETURN(const std::uint32_t columns, file.ReadNumber());
   if (rows != kImageRows || columns != kImageColumns) {
-    return file.Corrupt(absl::StrCat("images of ", rows, " x ", columns, ", expected ", kImageRows,
-                                     " x ", kImageColumns));
+    return file.Corrupt(8, absl::StrCat("images of ", rows, " x ", columns, ", expected ",
+                                        kImageRows, " x ", kImageColumns));
   }
   RETURN_IF_ERROR(file.ReadBytes(std::size_t{count} * kImagePixels, images.pixels));
   return file.ExpectEnd();
@@ -141,13 +148,15 @@ absl::Status ReadLabels(const std::string& path, std::uint32_t images, ImageSet&
   ASSIGN_OR_RETURN(const std::uint32_t count, ReadSampleCount(file));
   if (count != images) {
     return file.Corrupt(
-        absl::StrCat(count, " labels, but the image file holds ", images, " images"));
+        4, absl::StrCat(count, " labels, but the image file holds ", images, " images"));
   }
   RETURN_IF_ERROR(file.ReadBytes(count, set.labels));
   const auto wrong = std::find_if(set.labels.begin(), set.labels.end(),
                                   [](std::uint8_t label) { return label >= kImageClasses; });
   if (wrong != set.labels.end()) {
-    return file.Corrupt(absl::StrCat("label ", *wrong, " of sample ", wrong - set.labels.begin(),
+    const auto sample = static_cast<std::uint64_t>(wrong - set.labels.begin());
+    return file.Corrupt(kLabelsHeader + sample,
+                        absl::StrCat("label ", *wrong, " of sample ", sample,
                                      " is out of range, expected 0 to ", kImageClasses - 1));
   }
   return file.ExpectEnd();

@@ -1,0 +1,96 @@
+#include "actors/training/flat_optimizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+namespace actors {
+namespace {
+
+OptimizerOptions Sgd(double learning_rate, double momentum = 0, bool nesterov = false) {
+  OptimizerOptions options;
+  options.name = "sgd";
+  options.learning_rate = learning_rate;
+  options.momentum = momentum;
+  options.nesterov = nesterov;
+  return options;
+}
+
+TEST(FlatOptimizer, PlainSgdStepsAgainstTheGradient) {
+  FlatOptimizer optimizer(Sgd(0.5), 2);
+  std::array<float, 2> w = {1, 2};
+  optimizer.Step(std::array<float, 2>{1, -4}, absl::MakeSpan(w));
+  EXPECT_THAT(w, testing::ElementsAre(0.5f, 4.0f));
+}
+
+TEST(FlatOptimizer, MomentumGathersGradients) {
+  FlatOptimizer optimizer(Sgd(1, 0.5), 1);
+  std::array<float, 1> w = {0};
+  const std::array<float, 1> one = {1};
+  optimizer.Step(one, absl::MakeSpan(w));  // Velocity 1.
+  optimizer.Step(one, absl::MakeSpan(w));  // 1.5.
+  optimizer.Step(one, absl::MakeSpan(w));  // 1.75.
+  EXPECT_EQ(w[0], -4.25f);
+}
+
+TEST(FlatOptimizer, NesterovLooksAhead) {
+  FlatOptimizer optimizer(Sgd(1, 0.5, true), 1);
+  std::array<float, 1> w = {0};
+  const std::array<float, 1> one = {1};
+  optimizer.Step(one, absl::MakeSpan(w));  // 1 + 0.5 * 1.
+  optimizer.Step(one, absl::MakeSpan(w));  // 1 + 0.5 * 1.5.
+  EXPECT_EQ(w[0], -3.25f);
+}
+
+TEST(FlatOptimizer, WeightDecayIsPartOfTheGradient) {
+  OptimizerOptions options = Sgd(0.5);
+  options.weight_decay = 0.25;
+  FlatOptimizer optimizer(options, 1);
+  std::array<float, 1> w = {8};
+  optimizer.Step(std::array<float, 1>{1}, absl::MakeSpan(w));
+  EXPECT_EQ(w[0], 6.5f);
+}
+
+TEST(FlatOptimizer, AdamsFirstStepIsTheLearningRateWhateverTheGradient) {
+  FlatOptimizer optimizer(OptimizerOptions(), 3);
+  std::array<float, 3> w = {0, 0, 0};
+  optimizer.Step(std::array<float, 3>{100, -0.01f, 0}, absl::MakeSpan(w));
+  EXPECT_NEAR(w[0], -1e-3, 1e-8);
+  EXPECT_NEAR(w[1], 1e-3, 1e-7);
+  EXPECT_EQ(w[2], 0);
+}
+
+TEST(FlatOptimizer, AdamFollowsItsFormulaInDouble) {
+  FlatOptimizer optimizer(OptimizerOptions(), 1);
+  std::array<float, 1> w = {1};
+  double m = 0, v = 0, expected = 1;
+  for (int t = 1; t <= 100; ++t) {
+    const float gradient = static_cast<float>(std::sin(t));
+    optimizer.Step(std::array<float, 1>{gradient}, absl::MakeSpan(w));
+    m = 0.9 * m + 0.1 * gradient;
+    v = 0.999 * v + 0.001 * gradient * gradient;
+    expected -=
+        1e-3 * (m / (1 - std::pow(0.9, t))) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-7);
+    ASSERT_NEAR(w[0], expected, 2e-6) << t;
+  }
+}
+
+TEST(FlatOptimizer, ResetForgetsEverything) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.1, 0.9)}) {
+    FlatOptimizer used(options, 2), fresh(options, 2);
+    std::array<float, 2> used_w = {1, 2}, fresh_w = {1, 2};
+    for (int i = 0; i < 3; ++i) {
+      used.Step(std::array<float, 2>{3, 4}, absl::MakeSpan(used_w));
+    }
+    used.Reset();
+    used_w = {1, 2};
+    used.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
+    fresh.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(fresh_w));
+    EXPECT_EQ(used_w, fresh_w);
+  }
+}
+
+}  // namespace
+}  // namespace actors

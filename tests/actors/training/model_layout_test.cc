@@ -1,0 +1,83 @@
+#include "actors/training/model_layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+namespace actors {
+namespace {
+
+TEST(ModelLayout, Lenet5HasTheParametersOfThePaper) {
+  const Layout layout = Lenet5Layout();
+  EXPECT_EQ(layout.trainable, 61706u);
+  EXPECT_EQ(layout.total, 61706u);
+  std::vector<std::uint64_t> counts;
+  for (const LayoutEntry& entry : layout.entries) counts.push_back(entry.count);
+  EXPECT_THAT(counts, testing::ElementsAre(150, 6, 2400, 16, 48000, 120, 10080, 84, 840, 10));
+  EXPECT_EQ(layout.entries.front().depth, 4u);
+  EXPECT_EQ(layout.entries.back().depth, 0u);
+}
+
+TEST(ModelLayout, EntriesFollowEachOtherWithoutGaps) {
+  for (const Layout& layout : {Lenet5Layout(), LogisticLayout(), QuadraticLayout(17)}) {
+    std::uint64_t offset = 0;
+    for (const LayoutEntry& entry : layout.entries) {
+      EXPECT_EQ(entry.offset, offset);
+      std::int64_t product = 1;
+      for (const std::int64_t size : entry.shape) product *= size;
+      EXPECT_EQ(entry.count, static_cast<std::uint64_t>(product));
+      offset += entry.count;
+    }
+    EXPECT_EQ(layout.total, offset);
+    EXPECT_EQ(layout.trainable, offset);
+  }
+}
+
+TEST(LayoutHash, CoversNamesShapesAndOffsets) {
+  const Layout layout = Lenet5Layout();
+  EXPECT_EQ(layout.Hash(), Lenet5Layout().Hash());
+  EXPECT_NE(layout.Hash(), LogisticLayout().Hash());
+  Layout renamed = layout, reshaped = layout, moved = layout, frozen = layout;
+  renamed.entries[3].name = "other";
+  std::swap(reshaped.entries[4].shape[0], reshaped.entries[4].shape[1]);
+  moved.entries[5].offset += 1;
+  frozen.trainable -= 10;
+  for (const Layout& other : {renamed, reshaped, moved, frozen}) {
+    EXPECT_NE(layout.Hash(), other.Hash());
+  }
+}
+
+TEST(InitialModel, WeightsAreGlorotUniformAndBiasesZero) {
+  const Layout layout = Lenet5Layout();
+  std::vector<float> w(layout.total);
+  DrawInitialModel(layout, 42, absl::MakeSpan(w));
+  const double limits[] = {std::sqrt(6.0 / (7 * 25)), 0, std::sqrt(6.0 / (22 * 25)), 0,
+                           std::sqrt(6.0 / 520),      0, std::sqrt(6.0 / 204),       0,
+                           std::sqrt(6.0 / 94),       0};
+  for (std::size_t i = 0; i < layout.entries.size(); ++i) {
+    const LayoutEntry& entry = layout.entries[i];
+    const auto begin = w.begin() + static_cast<std::ptrdiff_t>(entry.offset);
+    const auto [low, high] =
+        std::minmax_element(begin, begin + static_cast<std::ptrdiff_t>(entry.count));
+    EXPECT_GE(*low, -limits[i] * 1.000001) << entry.name;
+    EXPECT_LE(*high, limits[i] * 1.000001) << entry.name;
+    EXPECT_LE(*low, -limits[i] * 0.9) << entry.name;
+    EXPECT_GE(*high, limits[i] * 0.9) << entry.name;
+  }
+}
+
+TEST(InitialModel, FollowsTheSeed) {
+  const Layout layout = LogisticLayout();
+  std::vector<float> one(layout.total), same(layout.total), other(layout.total);
+  DrawInitialModel(layout, 1, absl::MakeSpan(one));
+  DrawInitialModel(layout, 1, absl::MakeSpan(same));
+  DrawInitialModel(layout, 2, absl::MakeSpan(other));
+  EXPECT_EQ(one, same);
+  EXPECT_NE(one, other);
+}
+
+}  // namespace
+}  // namespace actors

@@ -1,0 +1,111 @@
+#include "actors/training/models.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "actors/training/model_layout.h"
+
+namespace actors {
+namespace {
+
+double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>();
+}
+
+TEST(TanhPool, EqualsTorchForwardAndBackward) {
+  torch::manual_seed(1);
+  for (const double scale : {0.1, 1.0, 5.0}) {
+    const torch::Tensor input = torch::randn({4, 6, 28, 28}) * scale;
+    const torch::Tensor weights = torch::randn({4, 6, 14, 14});
+    torch::Tensor ours = input.clone().set_requires_grad(true);
+    torch::Tensor theirs = input.clone().set_requires_grad(true);
+    const torch::Tensor our_pooled = TanhPool(ours);
+    const torch::Tensor their_pooled = torch::avg_pool2d(torch::tanh(theirs), 2);
+    EXPECT_LE(LargestDifference(our_pooled, their_pooled), 1e-6);
+    (our_pooled * weights).sum().backward();
+    (their_pooled * weights).sum().backward();
+    EXPECT_LE(LargestDifference(ours.grad(), theirs.grad()), 1e-6);
+  }
+}
+
+TEST(TanhPool, TakesInputsThatAreNotContiguous) {
+  torch::manual_seed(2);
+  torch::Tensor input = torch::randn({2, 8, 6, 3}).permute({0, 3, 1, 2}).set_requires_grad(true);
+  ASSERT_FALSE(input.is_contiguous());
+  const torch::Tensor pooled = TanhPool(input);
+  EXPECT_LE(LargestDifference(pooled, torch::avg_pool2d(torch::tanh(input), 2)), 1e-6);
+  // A sum spreads one gradient over all elements without storing it for each.
+  pooled.sum().backward();
+  EXPECT_LE(LargestDifference(input.grad(), (1 - torch::tanh(input).square()) / 4), 1e-6);
+}
+
+TEST(TanhPool, RefusesOddSizes) {
+  EXPECT_THROW(TanhPool(torch::zeros({1, 1, 5, 4})), c10::Error);
+  EXPECT_THROW(TanhPool(torch::zeros({4, 4})), c10::Error);
+}
+
+TEST(TensorsOver, ShareTheFlatVectorInTheLayoutsOrder) {
+  const Layout layout = Lenet5Layout();
+  std::vector<float> floats(layout.total);
+  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  const Tensors tensors = TensorsOver(layout, floats.data());
+  ASSERT_EQ(tensors.size(), layout.entries.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    EXPECT_EQ(tensors[i].sizes(), torch::IntArrayRef(layout.entries[i].shape));
+    EXPECT_EQ(tensors[i].data_ptr<float>(), floats.data() + layout.entries[i].offset);
+  }
+  floats.back() = 17;
+  EXPECT_EQ(tensors.back()[9].item<float>(), 17);
+}
+
+// The model as anyone would write it with torch's own modules.
+torch::Tensor PlainLenet5(const torch::Tensor& images, const Tensors& p) {
+  namespace F = torch::nn::functional;
+  torch::Tensor x = F::conv2d(images, p[0], F::Conv2dFuncOptions().bias(p[1]).padding(2));
+  x = F::avg_pool2d(torch::tanh(x), F::AvgPool2dFuncOptions(2));
+  x = F::avg_pool2d(torch::tanh(F::conv2d(x, p[2], F::Conv2dFuncOptions().bias(p[3]))),
+                    F::AvgPool2dFuncOptions(2));
+  x = x.flatten(1);
+  x = torch::tanh(F::linear(x, p[4], p[5]));
+  x = torch::tanh(F::linear(x, p[6], p[7]));
+  return F::linear(x, p[8], p[9]);
+}
+
+TEST(Lenet5, IsThePapersModel) {
+  const Layout layout = Lenet5Layout();
+  std::vector<float> floats(layout.total);
+  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  torch::manual_seed(4);
+  const torch::Tensor images = torch::rand({8, 1, 28, 28});
+  const Tensors parameters = TensorsOver(layout, floats.data());
+  const torch::Tensor logits = FindModel("lenet5").forward(images, parameters);
+  EXPECT_EQ(logits.sizes(), torch::IntArrayRef({8, 10}));
+  EXPECT_LE(LargestDifference(logits, PlainLenet5(images, parameters)), 2e-6);
+}
+
+class EveryModel : public testing::TestWithParam<const char*> {};
+
+TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
+  const std::string name = GetParam();
+  const Layout layout = name == "lenet5" ? Lenet5Layout() : LogisticLayout();
+  std::vector<float> floats(layout.total);
+  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  const ModelDefinition& model = FindModel(name);
+  std::istringstream file(ToTorchScript(model, layout, floats));
+  torch::jit::Module loaded = torch::jit::load(file);
+  torch::manual_seed(4);
+  const torch::Tensor images = torch::rand({16, 1, 28, 28});
+  const torch::Tensor logits = loaded.forward({images}).toTensor();
+  EXPECT_LE(LargestDifference(logits, model.forward(images, TensorsOver(layout, floats.data()))),
+            1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel, testing::Values("lenet5", "logistic"));
+
+}  // namespace
+}  // namespace actors

@@ -1,0 +1,54 @@
+#include "actors/training/training_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "tests/support/status_matchers.h"
+
+namespace actors {
+namespace {
+
+TEST(TrainingOptions, DefaultsAreValid) { EXPECT_OK(ValidateTrainingOptions(TrainingOptions())); }
+
+TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
+  struct Case {
+    const char* key;
+    std::function<void(TrainingOptions&)> spoil;
+  };
+  const std::vector<Case> cases = {
+      {"model.name", [](TrainingOptions& o) { o.model.name = "lenet"; }},
+      {"data.source", [](TrainingOptions& o) { o.data.source = "cifar10"; }},
+      {"data.partition", [](TrainingOptions& o) { o.data.partition = "sorted"; }},
+      {"data.batches", [](TrainingOptions& o) { o.data.batches = "random"; }},
+      {"optimizer.name", [](TrainingOptions& o) { o.optimizer.name = "adamw"; }},
+      {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = -1; }},
+      {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = NAN; }},
+      {"optimizer.beta1", [](TrainingOptions& o) { o.optimizer.beta1 = 1; }},
+      {"optimizer.beta2", [](TrainingOptions& o) { o.optimizer.beta2 = 1.5; }},
+      {"optimizer.momentum", [](TrainingOptions& o) { o.optimizer.momentum = 1; }},
+      {"optimizer.nesterov", [](TrainingOptions& o) { o.optimizer.nesterov = true; }},
+      {"optimizer.batch", [](TrainingOptions& o) { o.optimizer.batch = 0; }},
+      {"quadratic.dimension",
+       [](TrainingOptions& o) { o.model.name = "quadratic", o.quadratic.dimension = 0; }},
+      {"quadratic.step_time_seconds",
+       [](TrainingOptions& o) { o.model.name = "quadratic", o.quadratic.step_time_seconds = -1; }},
+  };
+  for (const Case& bad : cases) {
+    TrainingOptions options;
+    bad.spoil(options);
+    const absl::Status status = ValidateTrainingOptions(options);
+    ASSERT_FALSE(status.ok()) << bad.key;
+    EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
+    EXPECT_EQ(runtime::ToUserError(status).code, "CONFIG_INVALID_VALUE");
+    EXPECT_THAT(status, tests::HasMessage(bad.key));
+  }
+}
+
+}  // namespace
+}  // namespace actors
