@@ -115,7 +115,7 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
   RunBook run{.number = runtime::RandomFromSystem(), .config = *std::move(config)};
   run.id = runtime::NodeId{.high = run.number}.ShortName();
   absl::StatusOr<std::unique_ptr<RunFolder>> folder =
-      RunFolder::Create(run.config.run.out, run.id, ToToml(run.config));
+      RunFolder::Create(run.config.run.out, run.id, run.config);
   if (!folder.ok()) {
     responder.Answer(folder.status());
     return absl::OkStatus();
@@ -214,12 +214,12 @@ absl::Status Head::On(runtime::Context& context, const DownRequest& request,
 void Head::Emit(RunEvent event) {
   event.time = runtime::ToSeconds(context_->Now() - run_->submitted);
   const bool terminal = std::holds_alternative<EndEvent>(event.what);
-  const std::string line = ToJson(event);
-  if (!run_->folder->AppendMetrics(line).ok()) ++run_->events_failed;
+  if (!run_->folder->Append(event).ok()) ++run_->events_failed;
   if (run_->follower.has_value()) {
     // A follower that is gone is noticed by OnNodeDown; the run does not depend on it.
-    (void)context_->Tell(*run_->follower,
-                         RunEventLine{.run_id = run_->id, .json = line, .terminal = terminal});
+    (void)context_->Tell(
+        *run_->follower,
+        RunEventLine{.run_id = run_->id, .json = ToJson(event), .terminal = terminal});
   }
 }
 

@@ -488,7 +488,9 @@ absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
   run_->halt = true;
   run_->ending = true;
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  SaveBaseAndQuit(why);
+  SaveBaseAndQuit(
+      MakeError("HEAD_LOST", Exit::kHeadUnreachable,
+                absl::StrCat("the head went away in the middle of a run: ", Message(why))));
   return absl::OkStatus();
 }
 

@@ -1,0 +1,147 @@
+// rondo-worker: one worker process. Joins a head, is given its worker actor by it, and trains.
+//
+// Started by `rondo run` and `rondo join`, which set OPENBLAS_NUM_THREADS and OMP_NUM_THREADS
+// before it starts. Its errors go to stderr, which is its log.
+#include <absl/strings/str_cat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "actors/run_options.h"
+#include "actors/training/torch_trainer.h"
+#include "actors/worker.h"
+#include "runtime/actor/node.h"
+#include "runtime/actor/node_thread.h"
+#include "runtime/actor/thread_executor.h"
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "runtime/base/random.h"
+#include "runtime/base/status.h"
+#include "runtime/collective/zmq_ring.h"
+#include "runtime/net/address.h"
+#include "runtime/net/zmq_transport.h"
+
+namespace apps {
+namespace {
+
+constexpr runtime::Duration kStopTimeout = std::chrono::seconds(3);
+
+struct Options {
+  std::string head;
+  std::string name = "worker";
+  std::string folder = ".";
+  std::optional<std::uint32_t> slot;
+  std::string advertise;
+  std::string ring_ports;
+  double timeout = 30;  // Seconds to join.
+};
+
+std::atomic<int> stop_signal{0};
+void OnSignal(int signal) {
+  if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
+}
+
+absl::StatusOr<std::string> AdvertisedHost(const Options& options, const runtime::Address& head) {
+  if (!options.advertise.empty()) return runtime::ParseHost(options.advertise);
+  return runtime::LocalAddressTowards(head);
+}
+
+absl::Status RunWorker(const Options& options) {
+  ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
+  ASSIGN_OR_RETURN(const std::string host, AdvertisedHost(options, head));
+  ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
+  std::optional<runtime::PortRange> ring_ports;
+  if (!options.ring_ports.empty()) {
+    ASSIGN_OR_RETURN(ring_ports, runtime::ParsePortRange(options.ring_ports));
+  }
+  const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
+  const runtime::NodeId id = runtime::RandomNodeId();
+  const runtime::SteadyClock clock;
+  runtime::ZmqTransport transport(
+      {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
+  ASSIGN_OR_RETURN(const std::unique_ptr<runtime::ZmqRing> ring,
+                   runtime::ZmqRing::Open({.self = id, .host = host, .ports = ring_ports}));
+
+  nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
+  if (options.slot.has_value()) details["slot"] = *options.slot;
+  runtime::Node node(
+      {.id = id,
+       .name = options.name,
+       .role = "worker",
+       .details = details.dump(),
+       .log = log,
+       .join_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)),
+       .end_when_head_is_lost = false},
+      clock, transport);
+  // After the node, so that no task outlives what it works on.
+  runtime::ThreadExecutor training(
+      {.thread_name = "rondo-training",
+       .on_failure = [&node](const absl::Status& why) { node.RequestEnd(why); }});
+  actors::TrainerFactory make_trainer = [](const actors::RunConfig& config) {
+    return actors::MakeTrainer(actors::TrainingOptionsOf(config));
+  };
+  node.RegisterKind(actors::kWorkerKind, [&] {
+    return std::make_unique<actors::Worker>(
+        actors::WorkerParts{.ring = *ring,
+                            .training = training,
+                            .make_trainer = make_trainer,
+                            .sent = [&transport] { return transport.SentBytes(); },
+                            .dropped =
+                                [&node, &ring] {
+                                  runtime::Drops drops = node.Dropped();
+                                  drops += ring->dropped();
+                                  return drops;
+                                },
+                            .folder = options.folder,
+                            .quit = [&node](const absl::Status& why) { node.RequestEnd(why); }});
+  });
+  runtime::NodeThread thread(node);
+  RETURN_IF_ERROR(thread.Start());
+  const absl::Status ended = thread.RunUntil([] { return stop_signal.load() != 0; });
+  const absl::Status stopped = thread.Stop(kStopTimeout);
+  return ended.ok() ? stopped : ended;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  CLI::App app("One worker process of a Rondo cluster; started by rondo run and rondo join.");
+  app.add_option("--head", options.head, "HOST:PORT of the head")->required();
+  app.add_option("--name", options.name, "what people call this worker");
+  app.add_option("--folder", options.folder, "where scratch files go");
+  app.add_option("--slot", options.slot, "the slot that this worker wishes for");
+  app.add_option("--advertise", options.advertise, "host that the ring neighbours connect to");
+  app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port");
+  app.add_option("--timeout", options.timeout, "seconds to join within");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : static_cast<int>(runtime::Exit::kUsage);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGTERM, OnSignal);
+  std::signal(SIGINT, OnSignal);
+  const absl::Status ended = RunWorker(options);
+  if (stop_signal.load() != 0) return 128 + stop_signal.load();
+  if (ended.ok()) return 0;
+  const runtime::UserError error = runtime::ToUserError(ended);
+  // The head ended in order, with nothing left to do here.
+  if (error.code == "HEAD_STOPPED") return 0;
+  std::fprintf(stderr, "error[%s]: %s\n", error.code.c_str(), error.message.c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+  return static_cast<int>(error.exit);
+}
+
+}  // namespace
+}  // namespace apps
+
+int main(int argc, char** argv) { return apps::Main(argc, argv); }
