@@ -13,24 +13,6 @@
 
 namespace actors {
 
-std::string_view EstimatorName(EstimatorKind kind) {
-  switch (kind) {
-    case EstimatorKind::kNaive: return "naive";
-    case EstimatorKind::kLinear: return "linear";
-    case EstimatorKind::kSketch: return "sketch";
-    case EstimatorKind::kExact: return "exact";
-  }
-  REQUIRE(false);
-}
-
-std::optional<EstimatorKind> EstimatorFromName(std::string_view name) {
-  for (const EstimatorKind kind : {EstimatorKind::kNaive, EstimatorKind::kLinear,
-                                   EstimatorKind::kSketch, EstimatorKind::kExact}) {
-    if (EstimatorName(kind) == name) return kind;
-  }
-  return std::nullopt;
-}
-
 absl::Status CheckEstimatorOptions(const EstimatorOptions& options) {
   if (options.parameters == 0) {
     return absl::InvalidArgumentError("the model has no trainable parameter");

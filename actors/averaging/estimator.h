@@ -13,9 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
-#include <string_view>
 
 #include "actors/averaging/ams_sketch.h"
 #include "actors/averaging/local_state.h"
@@ -23,10 +21,6 @@
 namespace actors {
 
 enum class EstimatorKind { kNaive, kLinear, kSketch, kExact };
-
-// "naive", "linear", "sketch", "exact".
-std::string_view EstimatorName(EstimatorKind kind);
-std::optional<EstimatorKind> EstimatorFromName(std::string_view name);
 
 struct EstimatorOptions {
   EstimatorKind kind = EstimatorKind::kLinear;

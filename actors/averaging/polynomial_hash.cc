@@ -3,15 +3,9 @@
 namespace actors {
 
 std::uint64_t FieldRandom::Next() {
-  // SplitMix64 (Steele, Lea, Flood 2014); the one value that is no field element is drawn again.
+  // The one value of 61 bits that is no field element is drawn again.
   std::uint64_t value = kMersenne61;
-  while (value == kMersenne61) {
-    state_ += 0x9e3779b97f4a7c15u;
-    value = state_;
-    value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
-    value = (value ^ (value >> 31)) & kMersenne61;
-  }
+  while (value == kMersenne61) value = bits_.Next() & kMersenne61;
   return value;
 }
 

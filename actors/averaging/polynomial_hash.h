@@ -8,6 +8,8 @@
 #include <array>
 #include <cstdint>
 
+#include "runtime/base/random.h"
+
 namespace actors {
 
 inline constexpr std::uint64_t kMersenne61 = (std::uint64_t{1} << 61) - 1;
@@ -28,11 +30,11 @@ constexpr std::uint64_t MultiplyInField(std::uint64_t a, std::uint64_t b) {
 // Draws field elements from a seed; equal seeds give equal elements on every machine.
 class FieldRandom {
  public:
-  explicit FieldRandom(std::uint64_t seed) : state_(seed) {}
+  explicit FieldRandom(std::uint64_t seed) : bits_(seed) {}
   std::uint64_t Next();  // Uniform in [0, 2^61 - 1).
 
  private:
-  std::uint64_t state_;
+  runtime::SplitMix64 bits_;
 };
 
 // h(x) = c0 + c1 x + c2 x² + c3 x³: 4-wise independent over the choice of the coefficients.

@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "runtime/base/require.h"
@@ -122,22 +123,6 @@ class FixedMonitorPolicy final : public MonitorPolicy {
 };
 
 }  // namespace
-
-std::string_view StrategyName(Strategy strategy) {
-  switch (strategy) {
-    case Strategy::kFda: return "fda";
-    case Strategy::kSynchronous: return "synchronous";
-    case Strategy::kLocal: return "local";
-  }
-  REQUIRE(false);
-}
-
-std::optional<Strategy> StrategyFromName(std::string_view name) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
-    if (StrategyName(strategy) == name) return strategy;
-  }
-  return std::nullopt;
-}
 
 absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
   if (options.max_steps == 0) return absl::InvalidArgumentError("max_steps must be at least 1");

@@ -16,7 +16,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "actors/averaging/estimator.h"
 #include "actors/averaging/local_state.h"
@@ -24,10 +23,6 @@
 namespace actors {
 
 enum class Strategy { kFda, kSynchronous, kLocal };
-
-// "fda", "synchronous", "local".
-std::string_view StrategyName(Strategy strategy);
-std::optional<Strategy> StrategyFromName(std::string_view name);
 
 struct SyncPolicyOptions {
   Strategy strategy = Strategy::kFda;

@@ -109,14 +109,15 @@ void SketchTableSetup(benchmark::State& state) {
 }
 
 void SketchVariant(benchmark::State& state) {
-  const SupportedDriftKernels list = ListDriftKernels();
-  const auto number = static_cast<std::size_t>(state.range(1));
-  if (number >= list.count) {
+  const auto level = static_cast<runtime::CpuLevel>(state.range(1));
+  if (level > runtime::SupportedCpuLevels().back()) {
     state.SkipWithError("this processor lacks the variant");
     return;
   }
-  const DriftKernels& kernels = *list.variant[number];
-  state.SetLabel(kernels.name);
+  const DriftKernels& kernels = DriftKernelsFor(level);
+  state.SetLabel(level == runtime::CpuLevel::kBaseline ? "baseline"
+                 : level == runtime::CpuLevel::kV3     ? "v3"
+                                                       : "v4");
   const Vectors vectors(static_cast<std::size_t>(state.range(0)));
   AmsSketch sketch(AmsSketchOptions{}, vectors.local.size());
   std::vector<float> out(sketch.values());
@@ -127,14 +128,15 @@ void SketchVariant(benchmark::State& state) {
 }
 
 void LinearVariant(benchmark::State& state) {
-  const SupportedDriftKernels list = ListDriftKernels();
-  const auto number = static_cast<std::size_t>(state.range(1));
-  if (number >= list.count) {
+  const auto level = static_cast<runtime::CpuLevel>(state.range(1));
+  if (level > runtime::SupportedCpuLevels().back()) {
     state.SkipWithError("this processor lacks the variant");
     return;
   }
-  const DriftKernels& kernels = *list.variant[number];
-  state.SetLabel(kernels.name);
+  const DriftKernels& kernels = DriftKernelsFor(level);
+  state.SetLabel(level == runtime::CpuLevel::kBaseline ? "baseline"
+                 : level == runtime::CpuLevel::kV3     ? "v3"
+                                                       : "v4");
   const Vectors vectors(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
     benchmark::DoNotOptimize(kernels.along(vectors.local.data(), vectors.base.data(),

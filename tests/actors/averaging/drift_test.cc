@@ -53,9 +53,8 @@ TEST(Drift, StoredDriftIsTheFloatDifferenceAndNothingPastIt) {
 }
 
 TEST(Drift, EveryVariantGivesTheSameBits) {
-  const SupportedDriftKernels list = ListDriftKernels();
-  RecordProperty("variants", static_cast<int>(list.count));
-  const DriftKernels& reference = *list.variant[0];
+  const std::vector<runtime::CpuLevel> levels = runtime::SupportedCpuLevels();
+  const DriftKernels& reference = DriftKernelsFor(runtime::CpuLevel::kBaseline);
   for (const std::size_t n : kLengths) {
     const std::vector<float> local = tests::GaussianVector(n, 1);
     const std::vector<float> base = tests::GaussianVector(n, 2);
@@ -63,9 +62,10 @@ TEST(Drift, EveryVariantGivesTheSameBits) {
     const DriftSums along = reference.along(local.data(), base.data(), direction.data(), n);
     std::vector<float> stored(n);
     reference.store(local.data(), base.data(), n, stored.data());
-    for (std::size_t v = 1; v < list.count; ++v) {
-      const DriftKernels& kernels = *list.variant[v];
-      SCOPED_TRACE(testing::Message() << kernels.name << ", " << n << " floats");
+    for (const runtime::CpuLevel level : levels) {
+      const DriftKernels& kernels = DriftKernelsFor(level);
+      SCOPED_TRACE(testing::Message()
+                   << "level " << static_cast<int>(level) << ", " << n << " floats");
       ExpectEqualBits(kernels.squared_norm(local.data(), base.data(), n), along.squared_norm);
       const DriftSums sums = kernels.along(local.data(), base.data(), direction.data(), n);
       ExpectEqualBits(sums.squared_norm, along.squared_norm);

@@ -54,10 +54,10 @@ TEST(FdaPolicy, WorkerReportsAtEveryBoundary) {
 TEST(FdaPolicy, SynchronizesOnlyAboveTheta) {
   const Boundary boundary = {.step = 10, .steps_since_synchronization = 4};
   const Verdict below = Decide(kFda, boundary, StatesOf({1, 3}));
-  EXPECT_EQ(below.decision, Decision::kContinue);
+  EXPECT_EQ(below.decision, SyncDecision::kContinue);
   EXPECT_EQ(below.variance_estimate, 2);
   const Verdict above = Decide(kFda, boundary, StatesOf({1, 3.01f}));
-  EXPECT_EQ(above.decision, Decision::kSynchronize);
+  EXPECT_EQ(above.decision, SyncDecision::kSynchronize);
   EXPECT_NEAR(above.variance_estimate, 2.005, 1e-6);
   EXPECT_THAT(above.reason, HasSubstr("> theta 2"));
 }
@@ -70,7 +70,7 @@ TEST(FdaPolicy, WeighsTheStatesAsTheRingDoes) {
        .states = states,
        .weights = weights});
   EXPECT_EQ(verdict.variance_estimate, 2);
-  EXPECT_EQ(verdict.decision, Decision::kContinue);
+  EXPECT_EQ(verdict.decision, SyncDecision::kContinue);
 }
 
 TEST(FdaPolicy, ThetaZeroSynchronizesAfterEveryStepByRule) {
@@ -79,13 +79,13 @@ TEST(FdaPolicy, ThetaZeroSynchronizesAfterEveryStepByRule) {
   // The drifts are 0, and with one member so is H: only the rule can synchronize.
   EXPECT_EQ(
       Decide(options, {.step = 1, .steps_since_synchronization = 1}, StatesOf({0, 0})).decision,
-      Decision::kSynchronize);
+      SyncDecision::kSynchronize);
   EXPECT_EQ(Decide(options, {.step = 1, .steps_since_synchronization = 1}, StatesOf({4})).decision,
-            Decision::kSynchronize);
+            SyncDecision::kSynchronize);
   // An opening report without a step has nothing to average.
   EXPECT_EQ(
       Decide(options, {.step = 0, .steps_since_synchronization = 0}, StatesOf({0, 0})).decision,
-      Decision::kContinue);
+      SyncDecision::kContinue);
 }
 
 TEST(FdaPolicy, MaxIntervalAndTheEndOfTheRunSynchronizeBelowTheta) {
@@ -95,24 +95,24 @@ TEST(FdaPolicy, MaxIntervalAndTheEndOfTheRunSynchronizeBelowTheta) {
   const auto decide = [&](std::uint64_t step, std::uint64_t since, bool ending) {
     return Decide(options, {.step = step, .steps_since_synchronization = since}, calm, ending);
   };
-  EXPECT_EQ(decide(49, 49, false).decision, Decision::kContinue);
-  EXPECT_EQ(decide(50, 50, false).decision, Decision::kSynchronize);
+  EXPECT_EQ(decide(49, 49, false).decision, SyncDecision::kContinue);
+  EXPECT_EQ(decide(50, 50, false).decision, SyncDecision::kSynchronize);
   EXPECT_THAT(decide(50, 50, false).reason, HasSubstr("max_interval is 50"));
-  EXPECT_EQ(decide(999, 9, false).decision, Decision::kContinue);
-  EXPECT_EQ(decide(1000, 10, false).decision, Decision::kSynchronize);
-  EXPECT_EQ(decide(70, 10, true).decision, Decision::kSynchronize);
+  EXPECT_EQ(decide(999, 9, false).decision, SyncDecision::kContinue);
+  EXPECT_EQ(decide(1000, 10, false).decision, SyncDecision::kSynchronize);
+  EXPECT_EQ(decide(70, 10, true).decision, SyncDecision::kSynchronize);
   EXPECT_EQ(decide(70, 10, true).variance_estimate, 0.5);
   // Just synchronized: the run has its last synchronization already.
-  EXPECT_EQ(decide(1000, 0, true).decision, Decision::kContinue);
+  EXPECT_EQ(decide(1000, 0, true).decision, SyncDecision::kContinue);
 }
 
 TEST(FdaPolicy, OneMemberTrainsOnUntilTheEnd) {
   EXPECT_EQ(
       Decide(kFda, {.step = 10, .steps_since_synchronization = 10}, StatesOf({1e6f})).decision,
-      Decision::kContinue);
+      SyncDecision::kContinue);
   EXPECT_EQ(
       Decide(kFda, {.step = 1000, .steps_since_synchronization = 1000}, StatesOf({1e6f})).decision,
-      Decision::kSynchronize);
+      SyncDecision::kSynchronize);
 }
 
 TEST(FdaPolicy, AReportThatIsNotFiniteIsAnErrorThatNamesTheMember) {
@@ -122,7 +122,7 @@ TEST(FdaPolicy, AReportThatIsNotFiniteIsAnErrorThatNamesTheMember) {
       options.theta = theta;
       const Verdict verdict = Decide(options, {.step = 1000, .steps_since_synchronization = 10},
                                      StatesOf({1, bad, 1}), true);
-      EXPECT_EQ(verdict.decision, Decision::kError);
+      EXPECT_EQ(verdict.decision, SyncDecision::kError);
       EXPECT_EQ(verdict.culprit, 1u);
       EXPECT_THAT(verdict.error, HasCode(StatusCode::kDataLoss));
       EXPECT_THAT(verdict.reason, HasSubstr("member 1"));
@@ -134,7 +134,7 @@ TEST(FdaPolicy, AReportThatIsNotFiniteIsAnErrorThatNamesTheMember) {
 TEST(FdaPolicy, AMalformedReportIsAnErrorToo) {
   const Verdict verdict =
       Decide(kFda, {.step = 1, .steps_since_synchronization = 1}, StatesOf({1, 1, -1}));
-  EXPECT_EQ(verdict.decision, Decision::kError);
+  EXPECT_EQ(verdict.decision, SyncDecision::kError);
   EXPECT_EQ(verdict.culprit, 2u);
   EXPECT_THAT(verdict.error, HasCode(StatusCode::kInvalidArgument));
 }
@@ -146,7 +146,7 @@ TEST(FixedPolicy, SynchronousIsReadyAfterEveryStep) {
   for (const std::uint64_t step : {1, 10, 100}) {
     EXPECT_EQ(Act(options, step, 1), BoundaryAction::kReadyToSynchronize);
     EXPECT_EQ(Decide(options, {.step = step, .steps_since_synchronization = 1}, {}).decision,
-              Decision::kSynchronize);
+              SyncDecision::kSynchronize);
   }
   EXPECT_FALSE(MakeWorkerPolicy(options).value()->Reports());
 }
@@ -170,7 +170,7 @@ TEST(FixedPolicy, LocalIsReadyEveryTauStepsAtEvaluationsAndAtTheEnd) {
     EXPECT_EQ(Act(kLocal, c.step, c.since), c.action) << "step " << c.step;
     const Verdict verdict =
         Decide(kLocal, {.step = c.step, .steps_since_synchronization = c.since}, {});
-    EXPECT_EQ(verdict.decision == Decision::kSynchronize,
+    EXPECT_EQ(verdict.decision == SyncDecision::kSynchronize,
               c.action == BoundaryAction::kReadyToSynchronize)
         << "step " << c.step;
   }
@@ -178,8 +178,8 @@ TEST(FixedPolicy, LocalIsReadyEveryTauStepsAtEvaluationsAndAtTheEnd) {
 
 TEST(FixedPolicy, ARunThatEndsEarlySynchronizesFirst) {
   const Boundary boundary = {.step = 8, .steps_since_synchronization = 3};
-  EXPECT_EQ(Decide(kLocal, boundary, {}).decision, Decision::kContinue);
-  EXPECT_EQ(Decide(kLocal, boundary, {}, true).decision, Decision::kSynchronize);
+  EXPECT_EQ(Decide(kLocal, boundary, {}).decision, SyncDecision::kContinue);
+  EXPECT_EQ(Decide(kLocal, boundary, {}, true).decision, SyncDecision::kSynchronize);
 }
 
 TEST(FixedPolicy, BothHalvesTogetherSynchronizeOnSchedule) {
@@ -194,7 +194,7 @@ TEST(FixedPolicy, BothHalvesTogetherSynchronizeOnSchedule) {
     if (EvaluationDue(kLocal, at)) ++evaluations;
     if (action == BoundaryAction::kTrainOn) continue;
     const Verdict verdict = monitor->Decide({.boundary = at});
-    if (verdict.decision == Decision::kSynchronize) {
+    if (verdict.decision == SyncDecision::kSynchronize) {
       ++synchronizations;
       at.steps_since_synchronization = 0;
     }
@@ -236,13 +236,6 @@ TEST(SyncPolicy, OptionsOutOfRangeAreRefused) {
 TEST(SyncPolicy, GuidelineThetaScalesWithParametersAndTheSquareOfTheLearningRate) {
   EXPECT_NEAR(GuidelineTheta(61'706, 1e-3), 3.02976, 1e-4);
   EXPECT_NEAR(GuidelineTheta(61'706, 2e-3), 4 * 3.02976, 1e-3);
-}
-
-TEST(SyncPolicy, NamesAreReadBack) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
-    EXPECT_EQ(StrategyFromName(StrategyName(strategy)), strategy);
-  }
-  EXPECT_EQ(StrategyFromName("bsp"), std::nullopt);
 }
 
 }  // namespace
