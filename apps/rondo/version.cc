@@ -23,8 +23,8 @@ absl::StatusOr<int> Version(const VersionOptions& options, Output& output) {
   json["protocol"] = runtime::kProtocolVersion;
   json["compiler"] = kCompiler;
   output.Data("version", json.dump());
-  output.Text(
-      absl::StrCat("rondo ", RONDO_VERSION, "  protocol ", runtime::kProtocolVersion, "  ", kCompiler));
+  output.Text(absl::StrCat("rondo ", RONDO_VERSION, "  protocol ", runtime::kProtocolVersion, "  ",
+                           kCompiler));
   return 0;
 }
 
