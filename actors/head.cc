@@ -114,8 +114,8 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
   }
   RunBook run{.number = runtime::RandomFromSystem(), .config = *std::move(config)};
   run.id = runtime::NodeId{.high = run.number}.ShortName();
-  absl::StatusOr<std::unique_ptr<RunFolder>> folder =
-      RunFolder::Create(run.config.run.out, run.id, run.config);
+  absl::StatusOr<std::unique_ptr<RunFolder>> folder = RunFolder::Create(
+      options_.runs_folder.empty() ? run.config.run.out : options_.runs_folder, run.id, run.config);
   if (!folder.ok()) {
     responder.Answer(folder.status());
     return absl::OkStatus();

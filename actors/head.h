@@ -26,7 +26,8 @@
 namespace actors {
 
 struct HeadOptions {
-  std::string address;  // What workers join, for status.
+  std::string address;      // What workers join, for status.
+  std::string runs_folder;  // Runs' folders are made here; empty: in the run.out of each.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
   // The cluster is to end: `rondo down` (OK), or a run that failed.

@@ -75,6 +75,9 @@ absl::StatusOr<Command> ParseRun(const Arguments& arguments, const Environment& 
   for (const actors::ConfigKey& key : actors::ConfigKeys()) {
     if (key.section == "run") values.emplace_back(key.name, "");
   }
+  for (const actors::ConfigKey& key : actors::ConfigKeys()) {
+    parser.Redirect(FlagOfKey(key.name), absl::StrCat("use --set ", key.FullName(), "=VALUE"));
+  }
   for (auto& [name, value] : values) {
     parser.Text(FlagOfKey(name), "VALUE", &value, "as --set run." + name);
   }

@@ -39,6 +39,7 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
       [self] {
         return std::make_unique<actors::Head>(actors::HeadOptions{
             .address = self->join_address(),
+            .runs_folder = self->options_.runs_folder,
             .sent = [self] { return self->transport_->SentBytes(); },
             .dropped = [self] { return self->node_->Dropped(); },
             .quit = [self](const absl::Status& why) { self->node_->RequestEnd(why); }});

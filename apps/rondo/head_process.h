@@ -21,6 +21,7 @@ struct HeadProcessOptions {
   runtime::Address listen;
   std::string advertise;  // Host that others are told to join; empty: the one listened on.
   std::optional<runtime::PortRange> broadcast_ports;
+  std::string runs_folder;  // Runs' folders are made here; empty: where each run's config says.
   runtime::LivenessProfile liveness = runtime::LivenessProfile::Local();
   runtime::Logger log;
   // Adds actors of this process to the node, before it starts.

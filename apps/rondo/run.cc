@@ -5,11 +5,21 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/run_config.h"
+#include "apps/rondo/client.h"
+#include "apps/rondo/follow.h"
+#include "apps/rondo/head_process.h"
+#include "apps/rondo/progress.h"
+#include "apps/rondo/signals.h"
 #include "apps/rondo/verbs.h"
+#include "apps/rondo/worker_pool.h"
+#include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
 namespace apps {
 namespace {
+
+constexpr runtime::Duration kWorkersEnd = std::chrono::seconds(3);
+constexpr runtime::Duration kGrace = std::chrono::seconds(1);
 
 std::vector<std::string> EnvironmentLines() {
   std::vector<std::string> lines;
@@ -36,16 +46,77 @@ void PrintResolved(const actors::ResolvedConfig& resolved, Output& output) {
   output.Text(actors::ToToml(resolved));
 }
 
-// A head and workers on this machine, which end with the run.
-absl::StatusOr<int> RunEmbedded(const actors::ResolvedConfig& resolved, const RunOptions& options,
-                                Output& output) {
-  return NotConnected("run");
+runtime::LivenessProfile LivenessOf(actors::Profile profile) {
+  switch (profile) {
+    case actors::Profile::kLocal: return runtime::LivenessProfile::Local();
+    case actors::Profile::kLan: return runtime::LivenessProfile::Lan();
+    case actors::Profile::kWan: return runtime::LivenessProfile::Wan();
+  }
+  REQUIRE(false);
 }
 
-// On the cluster of `options.head`, followed to its end.
-absl::StatusOr<int> RunSubmitted(const actors::ResolvedConfig& resolved, const RunOptions& options,
+ProgressOptions ProgressOptionsOf(const actors::RunConfig& config, const std::string& run_id) {
+  return {.run_id = run_id, .max_steps = config.run.max_steps};
+}
+
+void PrintResult(const actors::RunResult& result, Output& output) {
+  output.Data("run", actors::ToJson(result));
+  output.Text(RenderResult(result));
+}
+
+// A head and workers on this machine, which end with the run.
+absl::StatusOr<int> RunEmbedded(const actors::RunConfig& config, Output& output) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals, StopSignals::Install());
+  const runtime::SteadyClock clock;
+  std::unique_ptr<Client> client;
+  ASSIGN_OR_RETURN(const std::unique_ptr<HeadProcess> head,
+                   HeadProcess::Start({.listen = {.host = "127.0.0.1"},
+                                       .liveness = LivenessOf(config.network.profile),
+                                       .prepare = [&client](runtime::Node& node) -> absl::Status {
+                                         ASSIGN_OR_RETURN(client, Client::On(node));
+                                         return absl::OkStatus();
+                                       }}));
+  ASSIGN_OR_RETURN(const actors::RunAccepted accepted, client->Submit(actors::ToToml(config)));
+  WorkerPool workers({.head = head->join_address(),
+                      .workers = config.run.workers,
+                      .threads = config.run.threads,
+                      .name = "worker",
+                      .folder = accepted.folder,
+                      .wish_slots = true});
+  RETURN_IF_ERROR(workers.Start());
+  absl::StatusOr<std::optional<actors::RunResult>> result;
+  {
+    Progress progress(ProgressOptionsOf(config, accepted.run_id), output, clock);
+    result =
+        Follow({.client = *client, .progress = progress, .signals = *signals, .workers = &workers});
+  }
+  // The workers hear that the head ends, and end by themselves.
+  head->Stop();
+  workers.StopAll(clock.Now() + kWorkersEnd, kGrace);
+  RETURN_IF_ERROR(result.status());
+  PrintResult(**result, output);
+  return signals->received() != 0 ? signals->ExitCode() : 0;
+}
+
+// On the cluster of `head`, followed to its end.
+absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::string& head,
                                  Output& output) {
-  return NotConnected("run");
+  ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals, StopSignals::Install());
+  const runtime::SteadyClock clock;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Client> client,
+                   Client::Connect({.address = head, .name = "rondo run"}));
+  ASSIGN_OR_RETURN(const actors::RunAccepted accepted, client->Submit(actors::ToToml(config)));
+  Progress progress(ProgressOptionsOf(config, accepted.run_id), output, clock);
+  progress.Note(absl::StrCat("run ", accepted.run_id, " accepted; files in ", accepted.folder,
+                             " on the head's machine"));
+  ASSIGN_OR_RETURN(const std::optional<actors::RunResult> result,
+                   Follow({.client = *client, .progress = progress, .signals = *signals}));
+  if (!result.has_value()) {
+    progress.Note(absl::StrCat("detached; run ", accepted.run_id, " goes on"));
+    return signals->ExitCode();
+  }
+  PrintResult(*result, output);
+  return 0;
 }
 
 }  // namespace
@@ -56,8 +127,8 @@ absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
     PrintResolved(resolved, output);
     return 0;
   }
-  return options.head.has_value() ? RunSubmitted(resolved, options, output)
-                                  : RunEmbedded(resolved, options, output);
+  return options.head.has_value() ? RunSubmitted(resolved.config, *options.head, output)
+                                  : RunEmbedded(resolved.config, output);
 }
 
 }  // namespace apps

@@ -11,6 +11,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
+#include "runtime/base/status.h"
 
 namespace apps {
 namespace {
@@ -20,12 +21,29 @@ using runtime::MakeError;
 
 std::string FlagOf(const std::string& argument) { return argument.substr(0, argument.find('=')); }
 
+// Breaks lines between words, at kHelpWidth columns.
+std::string Wrapped(const std::string& text) {
+  constexpr std::size_t kHelpWidth = 90;
+  std::string wrapped;
+  std::size_t column = 0;
+  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
+    const bool fits = column + 1 + word.size() <= kHelpWidth;
+    if (column > 0) wrapped += fits ? " " : "\n";
+    column = (column > 0 && fits ? column + 1 : 0) + word.size();
+    wrapped.append(word.data(), word.size());
+  }
+  return wrapped;
+}
+
 // Prints our usage line instead of one made of placeholders.
 class HelpFormatter : public CLI::Formatter {
  public:
   explicit HelpFormatter(const std::string& usage) : usage_(usage) { column_width(32); }
   std::string make_usage(const CLI::App*, std::string) const override {
     return absl::StrCat("Usage: ", usage_, "\n");
+  }
+  std::string make_description(const CLI::App* app) const override {
+    return Wrapped(app->get_description()) + "\n\n";
   }
 
  private:
@@ -57,6 +75,7 @@ void VerbParser::Positional(const std::string& name, std::string* value, const s
 void VerbParser::Text(const std::string& flag, const std::string& type, std::string* value,
                       const std::string& help) {
   flags_.push_back(flag);
+  texts_[flag] = value;
   app_->add_option(flag, *value, help)->type_name(type);
 }
 
@@ -64,10 +83,7 @@ void VerbParser::Texts(const std::string& flag, const std::string& type,
                        std::vector<std::string>* values, const std::string& help) {
   flags_.push_back(flag);
   // One value per mention: what follows it is a positional again.
-  app_->add_option(flag, *values, help)
-      ->type_name(type)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app_->add_option(flag, *values, help)->type_name(type)->allow_extra_args(false);
 }
 
 void VerbParser::Switch(const std::string& flag, bool* value, const std::string& help) {
@@ -77,6 +93,10 @@ void VerbParser::Switch(const std::string& flag, bool* value, const std::string&
 
 void VerbParser::AllowJsonl() {
   Switch("--jsonl", &jsonl_, "print one JSON event a line on stdout");
+}
+
+void VerbParser::Redirect(const std::string& flag, const std::string& hint) {
+  redirects_[flag] = hint;
 }
 
 void VerbParser::Footer(const std::string& text) { app_->footer(text); }
@@ -104,9 +124,12 @@ absl::Status VerbParser::RefuseExtras(const std::vector<std::string>& extras) co
   for (const std::string& extra : extras) {
     if (!IsFlag(extra)) continue;
     const std::string flag = FlagOf(extra);
+    const auto redirect = redirects_.find(flag);
+    const std::string hint = redirect != redirects_.end()
+                                 ? redirect->second
+                                 : runtime::DidYouMean(flag, flags_, see_help);
     return MakeError("USAGE_UNKNOWN_FLAG", Exit::kUsage,
-                     absl::StrCat("rondo ", verb_, " has no flag ", flag),
-                     runtime::DidYouMean(flag, flags_, see_help));
+                     absl::StrCat("rondo ", verb_, " has no flag ", flag), hint);
   }
   return MakeError("USAGE_UNEXPECTED_ARGUMENT", Exit::kUsage,
                    absl::StrCat("rondo ", verb_, " does not take the argument ", extras.front()),
@@ -128,16 +151,26 @@ absl::Status VerbParser::RefuseValue(const std::string& flag,
                    absl::StrCat("see rondo ", verb_, " --help"));
 }
 
-absl::StatusOr<bool> VerbParser::Parse(std::vector<std::string> arguments) {
+// What CLI11 would let pass: a flag as the value of the one before it, and a value for a switch.
+absl::Status VerbParser::CheckShape(const std::vector<std::string>& arguments) const {
   for (std::size_t i = 0; i < arguments.size() && arguments[i] != "--"; ++i) {
-    const bool is_known = std::count(flags_.begin(), flags_.end(), arguments[i]) > 0;
-    const bool is_last = i + 1 == arguments.size();
-    // CLI11 would take the next flag for the value of this one.
-    if (is_known && (is_last || arguments[i + 1].rfind("--", 0) == 0) &&
-        app_->get_option(arguments[i])->get_items_expected_min() > 0) {
-      return RefuseValue(arguments[i], {});
+    const std::string flag = FlagOf(arguments[i]);
+    if (std::count(flags_.begin(), flags_.end(), flag) == 0) continue;
+    const bool takes_value = app_->get_option(flag)->get_items_expected_min() > 0;
+    const bool has_value = flag != arguments[i];
+    if (has_value && !takes_value) {
+      return MakeError("USAGE_INVALID_VALUE", Exit::kUsage,
+                       absl::StrCat("rondo ", verb_, ": ", flag, " takes no value"), "");
     }
+    if (!takes_value || has_value) continue;
+    ++i;
+    if (i == arguments.size() || arguments[i].rfind("--", 0) == 0) return RefuseValue(flag, {});
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> VerbParser::Parse(std::vector<std::string> arguments) {
+  RETURN_IF_ERROR(CheckShape(arguments));
   const std::vector<std::string> given = arguments;
   std::reverse(arguments.begin(), arguments.end());
   try {
@@ -151,8 +184,12 @@ absl::StatusOr<bool> VerbParser::Parse(std::vector<std::string> arguments) {
     return MakeError("USAGE_INVALID_VALUE", Exit::kUsage, absl::StrCat("rondo ", verb_, ": ", what),
                      absl::StrCat("see rondo ", verb_, " --help"));
   }
-  const std::vector<std::string> extras = app_->remaining();
+  std::vector<std::string> extras = app_->remaining();
+  extras.erase(std::remove(extras.begin(), extras.end(), "--"), extras.end());
   if (!extras.empty()) return RefuseExtras(extras);
+  for (const auto& [flag, value] : texts_) {
+    if (app_->count(flag) > 0 && value->empty()) return RefuseValue(flag, {});
+  }
   if (json_ && jsonl_) {
     return MakeError("USAGE_INVALID_VALUE", Exit::kUsage,
                      absl::StrCat("rondo ", verb_, ": --json and --jsonl exclude each other"),

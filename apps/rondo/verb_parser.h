@@ -6,6 +6,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ class VerbParser {
              const std::string& help);
   void Switch(const std::string& flag, bool* value, const std::string& help);
   void AllowJsonl();
+  // A flag that people expect and that is spelled otherwise: `hint` says how.
+  void Redirect(const std::string& flag, const std::string& hint);
   // Stands below the flags in the help.
   void Footer(const std::string& text);
 
@@ -51,6 +54,7 @@ class VerbParser {
 
  private:
   OutputOptions output() const;
+  absl::Status CheckShape(const std::vector<std::string>& arguments) const;
   absl::Status RefuseExtras(const std::vector<std::string>& extras) const;
   absl::Status RefuseValue(const std::string& flag,
                            const std::vector<std::string>& arguments) const;
@@ -58,6 +62,8 @@ class VerbParser {
   const std::string verb_;
   std::unique_ptr<CLI::App> app_;
   std::vector<std::string> flags_;
+  std::map<std::string, std::string*> texts_;  // Values of single flags, by flag.
+  std::map<std::string, std::string> redirects_;
   bool json_ = false;
   bool jsonl_ = false;
   bool quiet_ = false;

@@ -1,0 +1,166 @@
+// The real program against golden files: what it prints and its exit code. After a wanted change:
+//   RONDO_UPDATE_GOLDEN=1 build/dev/rondo_program_test
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <ostream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/shell.h"
+
+namespace apps {
+namespace {
+
+using tests::ShellResult;
+
+const std::string kGoldenFolder = RONDO_SOURCE_DIR "/tests/apps/golden/";
+
+ShellResult Rondo(const std::string& arguments) {
+  return tests::RunInShell(RONDO_SOURCE_DIR, RONDO_PROGRAM " " + arguments);
+}
+
+struct GoldenCase {
+  std::string file;
+  std::string arguments;
+};
+
+void PrintTo(const GoldenCase& golden, std::ostream* stream) { *stream << golden.arguments; }
+
+class Golden : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(Golden, PrintsWhatItPrintedBefore) {
+  const ShellResult result = Rondo(GetParam().arguments);
+  const std::string text = "$ rondo " + GetParam().arguments + "\nexit " +
+                           std::to_string(result.exit_code) + "\n--- stdout\n" + result.out +
+                           "--- stderr\n" + result.err;
+  const std::string path = kGoldenFolder + GetParam().file + ".txt";
+  if (std::getenv("RONDO_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
+  EXPECT_EQ(text, tests::ReadWholeFile(path)) << path;
+}
+
+const GoldenCase kGoldenCases[] = {
+    {"nothing", ""},
+    {"help", "help"},
+    {"help_flag", "--help"},
+    {"help_verb", "help status"},
+    {"help_unknown_verb", "help statsu"},
+    {"help_json", "help --json"},
+    {"run_help", "run --help"},
+    {"head_help", "head --help"},
+    {"join_help", "join --help"},
+    {"status_help", "status --help"},
+    {"check_help", "check --help"},
+    {"down_help", "down --help"},
+    {"bench_help", "bench --help"},
+    {"version_help", "version --help"},
+    {"unknown_verb", "statsu"},
+    {"unknown_verb_json", "statsu --json"},
+    {"flag_before_verb", "--json status"},
+    {"run_dry", "run apps/examples/quadratic.toml --dry-run --seed 7 --set strategy.theta=0.25"},
+    {"run_dry_json", "run apps/examples/mnist-local.toml --dry-run --json"},
+    {"run_no_config", "run"},
+    {"run_no_config_json", "run --json"},
+    {"run_no_config_jsonl", "run --jsonl"},
+    {"run_missing_file_json", "run no-such.toml --json"},
+    {"run_directory", "run apps"},
+    {"run_device", "run /dev/zero"},
+    {"run_unknown_flag", "run apps/examples/digits.toml --max-step 3"},
+    {"run_config_flag", "run apps/examples/digits.toml --theta 3"},
+    {"run_missing_value", "run apps/examples/digits.toml --seed --json"},
+    {"run_unknown_key_json", "run apps/examples/digits.toml --set strategy.thetaa=0.5 --json"},
+    {"run_bad_set", "run apps/examples/digits.toml --set theta"},
+    {"run_bad_value", "run apps/examples/digits.toml --workers many"},
+    {"run_not_available_json",
+     "run apps/examples/digits.toml --set strategy.decision=quantum --json"},
+    {"head_bad_ports_json", "head --port-range 7200-7100 --json"},
+    {"head_resume", "head --resume"},
+    {"join_nowhere_json", "join --json"},
+    {"join_bad_timeout", "join host:7070 --timeout 10"},
+    {"join_bad_workers", "join host:7070 --workers 0"},
+    {"status_two_formats", "status --json --jsonl"},
+    {"status_watch_json", "status -w --json"},
+    {"check_extra_json", "check a b --json"},
+    {"down_extra", "down now"},
+    {"bench_nothing_json", "bench --json"},
+    {"bench_unknown", "bench alreduce"},
+    {"bench_bad_elements", "bench allreduce --elements 1e6"},
+    {"bench_bad_transport", "bench allreduce --transport udp"},
+    {"version_extra_json", "version 2 --json"},
+};
+
+INSTANTIATE_TEST_SUITE_P(Table, Golden, testing::ValuesIn(kGoldenCases),
+                         [](const auto& info) { return info.param.file; });
+
+TEST(RondoProgram, TellsItsVersion) {
+  const ShellResult result = Rondo("version --json");
+  EXPECT_EQ(result.exit_code, 0);
+  const auto json = nlohmann::json::parse(result.out);
+  EXPECT_EQ(json["schema"], 1);
+  EXPECT_EQ(json["ok"], true);
+  EXPECT_EQ(json["verb"], "version");
+  EXPECT_TRUE(json["data"]["version"].is_string());
+  EXPECT_TRUE(json["data"]["protocol"].is_number_unsigned());
+  EXPECT_EQ(Rondo("--version").out.rfind("rondo ", 0), 0u);
+}
+
+TEST(RondoProgram, AnErrorUnderJsonIsOneObjectOnStdoutAndNothingElse) {
+  for (const char* arguments : {"run --json", "statsu --json", "run /dev/null --json",
+                                "bench --json --frobnicate", "run x --json=1"}) {
+    const ShellResult result = Rondo(arguments);
+    EXPECT_EQ(result.exit_code, 2) << arguments;
+    EXPECT_EQ(result.err, "") << arguments;
+    if (std::string(arguments) == "run x --json=1") continue;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["ok"], false);
+    EXPECT_EQ(json["exit"], 2);
+    EXPECT_FALSE(json["message"].get<std::string>().empty());
+  }
+}
+
+TEST(RondoProgram, SurvivesClosedStreams) {
+  EXPECT_EQ(Rondo("version >&-").exit_code, 0);
+  EXPECT_EQ(Rondo("version 2>&-").exit_code, 0);
+  EXPECT_EQ(Rondo("version <&-").exit_code, 0);
+  EXPECT_EQ(Rondo("statsu <&- >&- 2>&-").exit_code, 2);
+}
+
+TEST(RondoProgram, IsQuietWhenItsReaderWentAway) {
+  const ShellResult result =
+      tests::RunInShell(RONDO_SOURCE_DIR, "set -o pipefail; (sleep 0.05; " RONDO_PROGRAM
+                                          " help; echo $? >&2) | true");
+  EXPECT_EQ(result.err, "0\n");
+}
+
+TEST(RondoProgram, SaysThatStdoutIsFull) {
+  const ShellResult result = Rondo("version >/dev/full");
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_EQ(result.err.rfind("error[OUTPUT_FAILED]: cannot write to stdout: No space left", 0), 0u);
+}
+
+TEST(RondoProgram, PrintsNoControlCodesWhereThereIsNoTerminal) {
+  EXPECT_EQ(Rondo("statsu").err.find('\x1b'), std::string::npos);
+  EXPECT_EQ(Rondo("help").out.find('\x1b'), std::string::npos);
+}
+
+TEST(RondoProgram, TakesAnEnvironmentVariableForAKey) {
+  const ShellResult result = tests::RunInShell(
+      RONDO_SOURCE_DIR,
+      "RONDO_RUN_SEED=99 " RONDO_PROGRAM " run apps/examples/quadratic.toml --dry-run | grep seed");
+  EXPECT_NE(result.out.find("seed = 99"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("# RONDO_RUN_SEED"), std::string::npos) << result.out;
+}
+
+TEST(RondoProgram, RefusesHostileArguments) {
+  EXPECT_EQ(Rondo("$'\\xff\\xfe'").exit_code, 2);
+  EXPECT_EQ(Rondo("run $'\\xff' --json").exit_code, 2);
+  EXPECT_EQ(Rondo("$(printf 'a%.0s' $(seq 100000))").exit_code, 2);
+  EXPECT_EQ(Rondo("run a $(printf -- '--x%.0s ' $(seq 1000))").exit_code, 2);
+  EXPECT_EQ(Rondo("''").exit_code, 2);
+  EXPECT_EQ(Rondo("-").exit_code, 2);
+  EXPECT_EQ(Rondo("run ''").exit_code, 2);
+}
+
+}  // namespace
+}  // namespace apps
