@@ -123,8 +123,13 @@ void RingAllreduce::Arm() {
     armed_ = true;
   }
   early_credit_.reset();
-  result_.total_bytes += link_.Connect(Next(), job_->fence);
+  result_.total_bytes += link_.Connect(*job_, Next());
   ReturnCredit();
+}
+
+bool RingAllreduce::WaitsForLeases() const {
+  if (Draining() || !parked_.empty()) return true;
+  return leases_ != 0 && incoming_->AtEnd() && outgoing_->AtEnd();
 }
 
 bool RingAllreduce::WaitsForFirstCredit() const { return Live() && !armed_; }
@@ -162,23 +167,23 @@ bool RingAllreduce::OnCredit(NodeId from, const Fence& fence, RingCredit credit)
   return true;
 }
 
-bool RingAllreduce::OnChunk(NodeId from, const Fence& fence, const ChunkHeader& header,
-                            std::span<const float> floats) {
-  if (!Live() || fence != job_->fence || from != Previous().node) return false;
+ChunkFate RingAllreduce::OnChunk(NodeId from, const Fence& fence, const ChunkHeader& header,
+                                 std::span<const float> floats) {
+  if (!Live() || fence != job_->fence || from != Previous().node) return ChunkFate::kStale;
   if (absl::Status expected = CheckExpected(header, floats); !expected.ok()) {
     Fail(std::move(expected));
-    return true;
+    return ChunkFate::kCorrupt;
   }
   const std::uint32_t chunk = incoming_->chunk();
   if (incoming_->phase() == RingPhase::kReduceScatter) {
-    OnConsumed(Reduce(chunk, header, floats), header);
-  } else if (leased_[chunk] || !parked_.empty()) {
+    return OnConsumed(Reduce(chunk, header, floats), header);
+  }
+  if (leased_[chunk] || !parked_.empty()) {
     parked_.push_back({chunk, header, std::vector<float>(floats.begin(), floats.end())});
     incoming_->Advance();
-  } else {
-    OnConsumed(Store(chunk, header, floats), header);
+    return ChunkFate::kTaken;
   }
-  return true;
+  return OnConsumed(Store(chunk, header, floats), header);
 }
 
 // The stream is known in advance, so whatever differs from it is a gap, a duplicate or a fault.
@@ -268,17 +273,18 @@ bool RingAllreduce::Store(std::uint32_t chunk, const ChunkHeader& header,
   return true;
 }
 
-void RingAllreduce::OnConsumed(bool intact, const ChunkHeader& header) {
+ChunkFate RingAllreduce::OnConsumed(bool intact, const ChunkHeader& header) {
   if (!intact) {
     Fail(absl::DataLossError(absl::StrCat(
         "chunk from ", EdgeFromPrevious(), " failed its checksum: segment ", header.segment,
         ", chunk ", header.index, ", fence ", job_->fence.ToString())));
-    return;
+    return ChunkFate::kCorrupt;
   }
   ++consumed_;
   incoming_->Advance();
   ReturnCredit();
   FinishIfComplete();
+  return ChunkFate::kTaken;
 }
 
 void RingAllreduce::Unpark() {

@@ -49,9 +49,9 @@ class RingLink {
  public:
   virtual ~RingLink() = default;
 
-  // Opens the way to `next`, or keeps the one that is open if it served the same view and nothing
-  // went wrong on it. On a fresh way the first message is a hello.
-  virtual std::uint64_t Connect(const RingMember& next, const Fence& fence) = 0;
+  // Opens the way to `next` for `job`, or keeps the one that is open if it served the same view and
+  // nothing went wrong on it. On a fresh way the first message is a hello.
+  virtual std::uint64_t Connect(const RingJob& job, const RingMember& next) = 0;
   // To the previous member; lost without a word if there is no way to it yet (its hello follows).
   virtual std::uint64_t SendCredit(NodeId previous, const Fence& fence, RingCredit credit) = 0;
   // To the next member, in order. `floats` is borrowed until the lease is released, once.
@@ -63,6 +63,12 @@ class RingLink {
 
 // Sum of the weights in ring order, rounded once: the W that owners divide by.
 float TotalWeight(std::span<const RingMember> members);
+
+enum class ChunkFate {
+  kTaken,
+  kStale,    // Of another fence or another sender: dropped.
+  kCorrupt,  // Not the chunk that had to come: the job failed.
+};
 
 class RingAllreduce {
  public:
@@ -86,6 +92,8 @@ class RingAllreduce {
   bool HasJob() const { return job_ != nullptr; }
   // The job ended badly, and waits for its leases before it calls `done`.
   bool Draining() const { return job_ != nullptr && !failure_.ok(); }
+  // Nothing goes on until a lease is back.
+  bool WaitsForLeases() const;
   // The successor has not said yet that it is in this fence: its hello may need another try.
   bool WaitsForFirstCredit() const;
   // The present job's; null fence without one.
@@ -97,9 +105,9 @@ class RingAllreduce {
   void OnHello(NodeId from, const Fence& fence);
   // Of the next member. A credit of a newer fence is kept until its own Start. False: stale.
   bool OnCredit(NodeId from, const Fence& fence, RingCredit credit);
-  // False: stale, dropped. `floats` is valid during the call.
-  bool OnChunk(NodeId from, const Fence& fence, const ChunkHeader& header,
-               std::span<const float> floats);
+  // `floats` is valid during the call.
+  ChunkFate OnChunk(NodeId from, const Fence& fence, const ChunkHeader& header,
+                    std::span<const float> floats);
   // Bytes on the connection from the previous member that are no ring message.
   void OnCorrupt(NodeId from, std::string_view what);
   void OnReleased(RingLease lease);
@@ -144,7 +152,7 @@ class RingAllreduce {
   bool Reduce(std::uint32_t chunk, const ChunkHeader& header, std::span<const float> floats);
   bool Store(std::uint32_t chunk, const ChunkHeader& header, std::span<const float> floats);
   void AddOwnDrift(FloatRange part, std::span<const float> received);
-  void OnConsumed(bool intact, const ChunkHeader& header);
+  ChunkFate OnConsumed(bool intact, const ChunkHeader& header);
   void Unpark();
   void ReturnCredit();
   void FinishIfComplete();

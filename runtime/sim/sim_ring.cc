@@ -77,7 +77,8 @@ void SimRing::Deliver(Connection& connection, Time& last_arrival, NodeId to, std
                            });
 }
 
-std::uint64_t SimRing::Connect(const RingMember& next, const Fence& fence) {
+std::uint64_t SimRing::Connect(const RingJob& job, const RingMember& next) {
+  const Fence fence = job.fence;
   const bool kept = connection_ && !connection_->broken && connection_->next == next.node &&
                     connection_->fence.run == fence.run && connection_->fence.view == fence.view &&
                     connection_->fence.head_epoch == fence.head_epoch;
@@ -125,7 +126,9 @@ std::uint64_t SimRing::SendChunk(const Fence& fence, const ChunkHeader& header,
   Deliver(*connection_, connection_->last_down, connection_->next, bytes,
           [from = self_, fence, header, wire = std::move(wire), bytes](SimRing& ring) {
             ring.progress_ += bytes;
-            if (!ring.machine_.OnChunk(from, fence, header, wire)) ++ring.drops_.fence;
+            const ChunkFate fate = ring.machine_.OnChunk(from, fence, header, wire);
+            if (fate == ChunkFate::kStale) ++ring.drops_.fence;
+            if (fate == ChunkFate::kCorrupt) ++ring.drops_.checksum;
           });
   ScheduleRelease(floats, lease);
   return bytes;

@@ -73,7 +73,7 @@ class SimRing final : public Ring, private RingLink {
     Time last_up{};    // of a credit at the previous one: each direction keeps its order.
   };
 
-  std::uint64_t Connect(const RingMember& next, const Fence& fence) override;
+  std::uint64_t Connect(const RingJob& job, const RingMember& next) override;
   std::uint64_t SendCredit(NodeId previous, const Fence& fence, RingCredit credit) override;
   std::uint64_t SendChunk(const Fence& fence, const ChunkHeader& header,
                           std::span<const float> floats, RingLease lease) override;

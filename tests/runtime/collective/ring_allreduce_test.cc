@@ -363,7 +363,7 @@ TEST(RingAllreduce, PayloadIsTheRingsLowerBoundAndTotalStaysWithinHalfAPercent) 
 // A link that keeps everything, to put single messages before the machine.
 class RecordingLink final : public RingLink {
  public:
-  std::uint64_t Connect(const RingMember&, const Fence&) override { return 0; }
+  std::uint64_t Connect(const RingJob&, const RingMember&) override { return 0; }
   std::uint64_t SendCredit(NodeId, const Fence&, RingCredit credit) override {
     credits.push_back(credit.limit);
     return 0;
@@ -407,7 +407,7 @@ class TwoMachines : public testing::Test {
   }
   bool Carry(std::uint32_t from, const Fence& fence, std::size_t index) {
     return machines_[1 - from].OnChunk(members_[from].node, fence, links_[from].headers[index],
-                                       links_[from].payloads[index]);
+                                       links_[from].payloads[index]) != ChunkFate::kStale;
   }
   void Pump() {
     for (auto& machine : machines_) {
@@ -505,8 +505,8 @@ TEST_F(TwoMachines, StaleChunksAndCreditsAreRefused) {
   other_run.run = 1;
   EXPECT_FALSE(Carry(0, other_run, 0));
   EXPECT_FALSE(machines_[0].OnCredit(members_[1].node, FenceOf(1), {.limit = 7}));
-  EXPECT_FALSE(
-      machines_[1].OnChunk({9, 9}, FenceOf(2), links_[0].headers[0], links_[0].payloads[0]));
+  EXPECT_EQ(machines_[1].OnChunk({9, 9}, FenceOf(2), links_[0].headers[0], links_[0].payloads[0]),
+            ChunkFate::kStale);
   EXPECT_TRUE(Carry(0, FenceOf(2), 0));
 }
 
