@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "actors/averaging/cost.h"
+#include "actors/run_options.h"
 #include "runtime/base/error.h"
 #include "runtime/base/random.h"
 #include "runtime/base/require.h"
@@ -153,7 +155,8 @@ void Head::TryStart() {
   const absl::Status spawned = context_->Spawn(
       absl::StrCat("monitor-", run_->id),
       [this, options = std::move(options), candidates = std::move(candidates)] {
-        auto monitor = std::make_unique<Monitor>(options, candidates, *this);
+        RunListener& listener = *this;
+        auto monitor = std::make_unique<Monitor>(options, candidates, listener);
         monitor_ = monitor.get();
         return monitor;
       },

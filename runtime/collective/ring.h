@@ -12,6 +12,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,7 +52,16 @@ struct RingJob {
   std::span<const float> base;
   std::span<float> shadow;
   std::uint64_t layout_hash = 0;  // Goes into the root (runtime/base/hash.h).
+  // Owner of the memory behind `shadow`, or null. With an owner an abort never waits long for the
+  // sockets to let go of the memory: see ShadowInUse.
+  std::shared_ptr<const void> shadow_owner;
 };
+
+// True of the status of a ring that ended while the sockets may still read from `shadow` (only
+// after an abort, only if the job had a `shadow_owner`, which the ring holds on to meanwhile). The
+// caller takes another vector for its next job; this one must be neither written nor unmapped.
+bool ShadowInUse(const absl::Status& status);
+absl::Status MarkShadowInUse(absl::Status status);
 
 struct RingResult {
   Fence fence;
@@ -64,7 +74,8 @@ struct RingResult {
 class Ring {
  public:
   // Called once per Start, on the ring's thread. kAborted: Abort was called. kDataLoss: a chunk
-  // failed its checksum; the message names the edge. kUnavailable: a neighbour is gone.
+  // failed its checksum or is not the one expected; the message names the edge. kUnavailable: a
+  // neighbour is gone. kInvalidArgument: the job itself makes no sense. May call Start and Abort.
   using Done = absl::AnyInvocable<void(absl::StatusOr<RingResult>)>;
 
   virtual ~Ring() = default;
@@ -73,7 +84,8 @@ class Ring {
   // Begins the job; an unfinished older one is aborted first. Never blocks.
   virtual void Start(RingJob job, Done done) = 0;
   // Ends the job of `fence`, if it is the present one. `done` is called with kAborted when the
-  // ring no longer touches the job's buffers.
+  // ring no longer touches the job's buffers. If that job is over already, the connections that
+  // served it are not used again: call it for every fence that is not committed.
   virtual void Abort(const Fence& fence) = 0;
   // Bytes that move forward only (chunks sent, received): a watchdog reads it from any thread.
   virtual std::uint64_t ProgressCounter() const = 0;
