@@ -285,6 +285,7 @@ TEST_F(NodeTest, NamesAreKeptByTheHeadAndFreedWithTheirNode) {
   const auto address = resolve(seconds(1));
   ASSERT_OK(address);
   EXPECT_EQ(*address, context_->self());
+  cluster_.RunFor(milliseconds(100));
 
   head_context_->Register("table", [&](absl::Status status) { registered.push_back(status); });
   cluster_.RunFor(milliseconds(100));
@@ -371,9 +372,9 @@ TEST(Node, StopsItsActorsInReverseOrderOfTheirStart) {
 
 TEST(Node, AnswersThatComeFromTheDeadReachNobody) {
   // Two lives of an asker: the answer to the first life's question must not run in the second.
+  CounterRecord record;
   SimCluster cluster(1);
   Node& head = cluster.AddHead();
-  CounterRecord record;
   int answers = 0;
   int starts = 0;
   ASSERT_OK(head.Spawn("counter", [&] { return std::make_unique<Counter>(record); }));

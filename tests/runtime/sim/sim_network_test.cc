@@ -152,8 +152,8 @@ TEST(SimExecutor, TasksTakeTimeOneAfterTheOther) {
 
 // The trace of a cluster with traffic in all directions, a loss, a restart and a death.
 std::uint64_t TraceOf(std::uint64_t seed) {
-  tests::SimCluster cluster(seed, {.publish_loss = 0.3});
   tests::CounterRecord record;
+  tests::SimCluster cluster(seed, {.publish_loss = 0.3});
   Node& head = cluster.AddHead();
   EXPECT_OK(head.Spawn("counter", [&] { return std::make_unique<tests::Counter>(record); }));
   const tests::CounterRef counter{{kHeadNode, ActorIdOf("counter")}};
@@ -169,8 +169,7 @@ std::uint64_t TraceOf(std::uint64_t seed) {
         return absl::OkStatus();
       });
     }));
-    if (name == "c")
-      cluster.scheduler().Schedule(seconds(2), [&] { node.RequestEnd(absl::OkStatus()); });
+    if (name == "c") cluster.scheduler().Schedule(seconds(2), [&] { cluster.Stop(node); });
   }
   cluster.Start();
   cluster.RunFor(seconds(4));
