@@ -88,6 +88,11 @@ struct ConnectionEvent {
   std::uint16_t kind = 0;  // ZMQ_EVENT_...
   // A descriptor, an errno or a ZMTP error, as the kind says.
   std::int32_t value = 0;
+
+  bool IsFailedHandshake() const {
+    return kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
+           kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL || kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  }
 };
 
 class ConnectionMonitor {

@@ -1,7 +1,5 @@
 #include "runtime/net/zmq_listen_side.h"
 
-#include <absl/strings/str_cat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -9,9 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "runtime/base/error.h"
-#include "runtime/base/require.h"
 #include "runtime/base/status.h"
+#include "runtime/net/zmq_bind.h"
 #include "runtime/net/zmq_wire.h"
 
 namespace runtime {
@@ -19,41 +16,11 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxSubscribers = 4096;
-
-absl::Status BindError(const Address& address, int error) {
-  if (error == EADDRINUSE) {
-    return MakeError("ADDRESS_IN_USE", Exit::kUsage,
-                     absl::StrCat(address.ToString(), " is already in use"),
-                     "another head may be running there; choose another port");
-  }
-  if (error == EADDRNOTAVAIL || error == ENODEV) {
-    return MakeError(
-        "ADDRESS_NOT_LOCAL", Exit::kUsage,
-        absl::StrCat("cannot listen at ", address.ToString(), ": that is no address of this host"),
-        "listen at an address of this host, or at 0.0.0.0");
-  }
-  return MakeError(
-      "CANNOT_LISTEN", Exit::kUsage,
-      absl::StrCat("cannot listen at ", address.ToString(), ": ", zmq_strerror(error)));
-}
-
-// libzmq's spelling of `address`: "*" is its ephemeral port.
-std::string BindEndpoint(const Address& address) {
-  if (address.scheme == Address::Scheme::kIpc || address.port != 0) return address.ToString();
-  const std::string text = address.ToString();
-  return text.substr(0, text.size() - 1) + "*";
-}
-
-// 0 or errno. `address` gets the port that the system chose.
-int Bind(void* socket, Address& address) {
-  if (zmq_bind(socket, BindEndpoint(address).c_str()) != 0) return zmq_errno();
-  if (address.scheme == Address::Scheme::kTcp && address.port == 0) {
-    const std::string endpoint = LastEndpoint(socket);
-    address.port = static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)));
-  }
-  return 0;
-}
+// What waits for a slow peer, beside libzmq's own queue of 1000 frames.
+constexpr std::size_t kMaxWaitingBytes = 16 << 20;
+constexpr std::size_t kMaxWaitingFrames = 65536;
+// libzmq does not say when one peer of a ROUTER has room again.
+constexpr Duration kRetryInterval = std::chrono::milliseconds(2);
 
 Frame ToFrame(const ZmqMessage& body) {
   Frame frame(body.size() / sizeof(std::uint64_t));
@@ -65,105 +32,53 @@ Frame ToFrame(const ZmqMessage& body) {
 
 absl::Status ZmqListenSide::Open() {
   context_ = NewZmqContext();
-  RETURN_IF_ERROR(OpenRouter());
-  return OpenBroadcast();
-}
-
-absl::Status ZmqListenSide::OpenRouter() {
   ASSIGN_OR_RETURN(router_, NewZmqSocket(context_.get(), ZMQ_ROUTER));
-  void* router = router_.get();
-  SetOption(router, ZMQ_LINGER, 0);
-  SetOption(router, ZMQ_ROUTER_MANDATORY, 1);
-  SetOption(router, ZMQ_ROUTER_HANDOVER, 1);
-  SetOption(router, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  SetOption(router, ZMQ_BACKLOG, 512);
-  SetOption(router, ZMQ_IPV6, options_.address.IsIpv6() ? 1 : 0);
-  const std::int64_t max_bytes = kMaxFrameBytes;
-  REQUIRE(zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0);
-  ASSIGN_OR_RETURN(router_events_, ConnectionMonitor::Watch(context_.get(), router));
   control_address_ = options_.address;
-  const int error = Bind(router, control_address_);
-  return error == 0 ? absl::OkStatus() : BindError(control_address_, error);
-}
-
-absl::Status ZmqListenSide::OpenBroadcast() {
-  ASSIGN_OR_RETURN(broadcast_, NewZmqSocket(context_.get(), ZMQ_XPUB));
-  void* broadcast = broadcast_.get();
-  SetOption(broadcast, ZMQ_LINGER, 0);
-  // Every subscription is told, so that subscribers can be counted.
-  SetOption(broadcast, ZMQ_XPUB_VERBOSER, 1);
-  SetOption(broadcast, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  SetOption(broadcast, ZMQ_BACKLOG, 512);
-  SetOption(broadcast, ZMQ_IPV6, options_.address.IsIpv6() ? 1 : 0);
-  const std::int64_t max_bytes = 64;  // Subscriptions.
-  REQUIRE(zmq_setsockopt(broadcast, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0);
-  ASSIGN_OR_RETURN(broadcast_events_, ConnectionMonitor::Watch(context_.get(), broadcast));
-  return BindBroadcast();
-}
-
-absl::Status ZmqListenSide::BindBroadcast() {
-  broadcast_address_ = control_address_;
-  if (control_address_.scheme == Address::Scheme::kIpc) {
-    broadcast_address_.host = BroadcastName(control_address_.host);
-  }
-  const bool any = !options_.broadcast_ports.has_value();
-  if (control_address_.scheme == Address::Scheme::kIpc || any) {
-    broadcast_address_.port = 0;
-    const int error = Bind(broadcast_.get(), broadcast_address_);
-    return error == 0 ? absl::OkStatus() : BindError(broadcast_address_, error);
-  }
-  const PortRange range = *options_.broadcast_ports;
-  for (int port = range.first; port <= range.last; ++port) {
-    broadcast_address_.port = static_cast<std::uint16_t>(port);
-    const int error = Bind(broadcast_.get(), broadcast_address_);
-    if (error == 0) return absl::OkStatus();
-    if (error != EADDRINUSE) return BindError(broadcast_address_, error);
-  }
-  return MakeError("PORT_RANGE_EXHAUSTED", Exit::kUsage,
-                   absl::StrCat("no port from ", range.first, " to ", range.last, " is free"),
-                   "give a wider --port-range");
+  SetListenOptions(router_.get(), control_address_, kMaxFrameBytes);
+  SetOption(router_.get(), ZMQ_ROUTER_MANDATORY, 1);
+  SetOption(router_.get(), ZMQ_ROUTER_HANDOVER, 1);
+  ASSIGN_OR_RETURN(router_events_, ConnectionMonitor::Watch(context_.get(), router_.get()));
+  RETURN_IF_ERROR(BindSocket(router_.get(), control_address_));
+  return broadcast_.Open(context_.get(), control_address_, options_.broadcast_ports);
 }
 
 void ZmqListenSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) {
   items.push_back(Readable(router_.get()));
-  items.push_back(Readable(broadcast_.get()));
   items.push_back(Readable(router_events_.socket()));
-  items.push_back(Readable(broadcast_events_.socket()));
+  broadcast_.AddPollItems(items);
+}
+
+std::optional<Time> ZmqListenSide::NextDeadline() const {
+  if (slow_.empty()) return std::nullopt;
+  return next_retry_;
 }
 
 void ZmqListenSide::Read(Time now) {
   ReadConnectionEvents();
-  ReadSubscriptions();
+  broadcast_.Read();
   bool dry = false;
   for (int i = 0; i < kReadsPerTurn && !dry; ++i) dry = !ReadOneMessage(now);
   // What a lost peer had said before comes first.
   if (dry) ReportLostPeers();
+  if (!slow_.empty() && now >= next_retry_) {
+    RouteWaiting();
+    next_retry_ = now + kRetryInterval;
+  }
 }
 
 void ZmqListenSide::ReadConnectionEvents() {
   while (const std::optional<ConnectionEvent> event = router_events_.Next()) {
     OnConnectionEvent(*event);
   }
-  while (const std::optional<ConnectionEvent> event = broadcast_events_.Next()) {
-    if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
-        event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
-      board_.Dropped(&Drops::handshake);
-    }
-  }
 }
 
 void ZmqListenSide::OnConnectionEvent(const ConnectionEvent& event) {
-  switch (event.kind) {
-    case ZMQ_EVENT_ACCEPTED:
-      // A connection that a handover replaced is closed without a word.
-      OnConnectionGone(event.value);
-      connections_[event.value] = NodeId{};
-      break;
-    case ZMQ_EVENT_DISCONNECTED: OnConnectionGone(event.value); break;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: board_.Dropped(&Drops::handshake); break;
-    default: break;
+  if (event.IsFailedHandshake()) board_.Dropped(&Drops::handshake);
+  if (event.kind == ZMQ_EVENT_DISCONNECTED) OnConnectionGone(event.value);
+  if (event.kind == ZMQ_EVENT_ACCEPTED) {
+    // A connection that a handover replaced was closed without a word.
+    OnConnectionGone(event.value);
+    connections_[event.value] = NodeId{};
   }
 }
 
@@ -189,35 +104,6 @@ void ZmqListenSide::ReportLostPeers() {
     const bool cut = peer->second.cut;
     if (!peer->second.welcomed) Forget(node);
     if (!cut) listener_.OnDisconnected(node, absl::UnavailableError("its connection was closed"));
-  }
-}
-
-void ZmqListenSide::ReadSubscriptions() {
-  static const FrameTopic frames = TopicOfFrames();
-  ZmqMessage message;
-  for (int i = 0; i < kReadsPerTurn && message.Receive(broadcast_.get()); ++i) {
-    const std::span<const std::byte> bytes = message.bytes();
-    if (bytes.empty() || std::to_integer<int>(bytes[0]) > 1) {
-      board_.Dropped(&Drops::frame);
-      continue;
-    }
-    const bool begins = bytes[0] == std::byte{1};
-    const std::span<const std::byte> topic = bytes.subspan(1);
-    if (std::equal(topic.begin(), topic.end(), frames.begin(), frames.end())) {
-      // Anybody may unsubscribe from what they never had.
-      if (begins || subscriptions_ > 0) subscriptions_ += begins ? 1 : -1;
-      continue;
-    }
-    std::optional<NodeId> node;
-    if (!topic.empty() && topic[0] == kNameMark) node = FromRoutingId(topic.subspan(1));
-    if (!node.has_value()) {
-      board_.Dropped(&Drops::handshake);
-    } else if (begins && subscribed_.size() < kMaxSubscribers) {
-      ++subscribed_[*node];
-    } else if (const auto entry = subscribed_.find(*node);
-               !begins && entry != subscribed_.end() && --entry->second == 0) {
-      subscribed_.erase(entry);
-    }
   }
 }
 
@@ -296,7 +182,7 @@ void ZmqListenSide::Relay(NodeId sender, const Envelope& envelope, ZmqMessage& b
     board_.Dropped(&Drops::route);
     return;
   }
-  RouteOrDrop(envelope.to, Traffic::kControl, std::move(body));
+  Route(envelope.to, Traffic::kControl, std::move(body));
 }
 
 bool ZmqListenSide::MaySpeak(Peer& peer, Time now) {
@@ -350,57 +236,93 @@ void ZmqListenSide::Forget(NodeId node) {
   const auto peer = peers_.find(node);
   if (peer == peers_.end()) return;
   if (!peer->second.welcomed) --unwelcomed_;
+  board_.Dropped(&Drops::route, peer->second.waiting.size());
   peers_.erase(peer);
   board_.SetReachable(node, false);
 }
 
-int ZmqListenSide::Route(NodeId to, ZmqMessage& body) {
+bool ZmqListenSide::TryRoute(NodeId to, Traffic kind, ZmqMessage& body) {
   const RoutingId id = ToRoutingId(to);
-  ZmqMessage name{std::span<const std::byte>(id)};
-  // ROUTER_MANDATORY: EHOSTUNREACH or EAGAIN come before the body is touched.
-  const int error = name.Send(router_.get(), ZMQ_SNDMORE);
-  return error != 0 ? error : body.Send(router_.get(), 0);
-}
-
-void ZmqListenSide::RouteOrDrop(NodeId to, Traffic kind, ZmqMessage body) {
   const std::size_t bytes = body.size();
-  const int error = Route(to, body);
+  ZmqMessage name{std::span<const std::byte>(id)};
+  // ROUTER_MANDATORY: an error comes before the body is touched.
+  int error = name.Send(router_.get(), ZMQ_SNDMORE);
+  if (error == EAGAIN) return false;
+  if (error == 0) error = body.Send(router_.get(), 0);
   if (error == 0) {
     board_.Sent(kind, BytesOnWire(bytes));
   } else {
-    board_.Dropped(error == EAGAIN ? &Drops::full : &Drops::route);
+    board_.Dropped(&Drops::route);
+  }
+  return true;
+}
+
+void ZmqListenSide::Route(NodeId to, Traffic kind, ZmqMessage body) {
+  const auto found = peers_.find(to);
+  if (found == peers_.end()) {
+    board_.Dropped(&Drops::route);
+    return;
+  }
+  Peer& peer = found->second;
+  if (peer.waiting.empty() && TryRoute(to, kind, body)) return;
+  if (peer.waiting.size() >= kMaxWaitingFrames ||
+      peer.waiting_bytes + body.size() > kMaxWaitingBytes) {
+    board_.Dropped(&Drops::full);
+    return;
+  }
+  if (peer.waiting.empty()) slow_.push_back(to);
+  peer.waiting_bytes += body.size();
+  peer.waiting.emplace_back(kind, std::move(body));
+}
+
+void ZmqListenSide::RouteWaiting() {
+  for (const NodeId node : std::exchange(slow_, {})) {
+    const auto found = peers_.find(node);
+    if (found == peers_.end()) continue;
+    Peer& peer = found->second;
+    while (!peer.waiting.empty()) {
+      auto& [kind, body] = peer.waiting.front();
+      const std::size_t bytes = body.size();
+      if (!TryRoute(node, kind, body)) break;
+      peer.waiting_bytes -= bytes;
+      peer.waiting.pop_front();
+    }
+    if (!peer.waiting.empty()) slow_.push_back(node);
   }
 }
 
+bool ZmqListenSide::IsDrained() {
+  RouteWaiting();
+  return slow_.empty();
+}
+
 bool ZmqListenSide::Send(NodeId to, Traffic kind, Frame& frame) {
-  RouteOrDrop(to, kind, ZmqMessage(std::move(frame)));
+  Route(to, kind, ZmqMessage(std::move(frame)));
   return true;
 }
 
 void ZmqListenSide::SendNote(NodeId to, Traffic kind, const Note& note) {
   const std::array<std::uint64_t, 4> words = EncodeNote(note);
-  RouteOrDrop(to, kind, ZmqMessage(std::as_bytes(std::span(words))));
+  Route(to, kind, ZmqMessage(std::as_bytes(std::span(words))));
 }
 
 void ZmqListenSide::Publish(Traffic kind, Frame frame) {
-  ReadSubscriptions();
+  broadcast_.Read();
   ZmqMessage message(std::move(frame));
   // Whose subscription is still under way gets it by the other road.
   for (const auto& [node, peer] : peers_) {
-    if (peer.welcomed && peer.fd >= 0 && !subscribed_.contains(node)) {
-      RouteOrDrop(node, kind, message);
+    if (peer.welcomed && peer.fd >= 0 && !broadcast_.Reaches(node)) {
+      Route(node, kind, message);
     }
   }
-  const std::size_t bytes = message.size();
-  if (message.Send(broadcast_.get(), 0) == 0)
-    board_.Sent(kind, subscriptions_ * BytesOnWire(bytes));
+  broadcast_.Send(kind, std::move(message));
 }
 
 void ZmqListenSide::Welcome(NodeId node) {
   const auto peer = peers_.find(node);
   if (peer == peers_.end() || peer->second.cut) return;
   if (!std::exchange(peer->second.welcomed, true)) --unwelcomed_;
-  SendNote(node, Traffic::kJoin, {.kind = NoteKind::kWelcome, .value = broadcast_address_.port});
+  SendNote(node, Traffic::kJoin, {.kind = NoteKind::kWelcome, .value = broadcast_.address().port});
 }
 
 void ZmqListenSide::Disconnect(NodeId node) {
@@ -414,14 +336,12 @@ void ZmqListenSide::Disconnect(NodeId node) {
 }
 
 void ZmqListenSide::Close(Duration linger) {
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(linger).count();
-  for (ZmqSocket* socket : {&router_, &broadcast_}) {
-    if (*socket != nullptr) SetOption(socket->get(), ZMQ_LINGER, static_cast<int>(milliseconds));
-  }
+  const auto milliseconds =
+      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(linger).count());
+  broadcast_.Close(milliseconds);
+  if (router_ != nullptr) SetOption(router_.get(), ZMQ_LINGER, milliseconds);
   router_events_ = {};
-  broadcast_events_ = {};
   router_.reset();
-  broadcast_.reset();
   context_.reset();
 }
 

@@ -4,10 +4,14 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <deque>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "runtime/net/frame.h"
 #include "runtime/net/note.h"
+#include "runtime/net/zmq_broadcast.h"
 #include "runtime/net/zmq_handles.h"
 #include "runtime/net/zmq_side.h"
 
@@ -17,14 +21,16 @@ class ZmqListenSide final : public ZmqSide {
  public:
   ZmqListenSide(const ZmqTransportOptions& options, TransportListener& listener,
                 TransportBoard& board)
-      : options_(options), listener_(listener), board_(board) {}
+      : options_(options), listener_(listener), board_(board), broadcast_(board) {}
 
   // ADDRESS_IN_USE, ADDRESS_NOT_LOCAL (exit 2).
   absl::Status Open() override;
   void AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) override;
   void Read(Time now) override;
-  // A peer whose queue is full loses the frame; it never holds up the others.
+  std::optional<Time> NextDeadline() const override;
+  // A peer that does not keep up has its frames wait for it, then lose; it never holds up others.
   bool Send(NodeId to, Traffic kind, Frame& frame) override;
+  bool IsDrained() override;
   void Publish(Traffic kind, Frame frame) override;
   void Welcome(NodeId peer) override;
   void Disconnect(NodeId peer) override;
@@ -32,7 +38,7 @@ class ZmqListenSide final : public ZmqSide {
 
   // After Open, with the ports that the system chose.
   const Address& control_address() const { return control_address_; }
-  const Address& broadcast_address() const { return broadcast_address_; }
+  const Address& broadcast_address() const { return broadcast_.address(); }
 
  private:
   struct Peer {
@@ -46,17 +52,15 @@ class ZmqListenSide final : public ZmqSide {
     int allowance = 0;
     Time allowance_since{};
     std::uint64_t arrival = 0;
+    // What libzmq's queue of this peer had no room for, in order.
+    std::deque<std::pair<Traffic, ZmqMessage>> waiting;
+    std::size_t waiting_bytes = 0;
   };
-
-  absl::Status OpenRouter();
-  absl::Status OpenBroadcast();
-  absl::Status BindBroadcast();
 
   void ReadConnectionEvents();
   void OnConnectionEvent(const ConnectionEvent& event);
   void OnConnectionGone(int fd);
   void ReportLostPeers();
-  void ReadSubscriptions();
 
   bool ReadOneMessage(Time now);
   void OnMessage(NodeId sender, ZmqMessage& body, Time now);
@@ -69,9 +73,10 @@ class ZmqListenSide final : public ZmqSide {
   Peer& Admit(NodeId sender, int fd, Time now);
   void MakeRoomForOneMore();
   void Forget(NodeId peer);
-  // 0 or errno.
-  int Route(NodeId to, ZmqMessage& body);
-  void RouteOrDrop(NodeId to, Traffic kind, ZmqMessage body);
+  void Route(NodeId to, Traffic kind, ZmqMessage body);
+  // False if the peer's queue has no room, and `body` is untouched. Else sent, or dropped.
+  bool TryRoute(NodeId to, Traffic kind, ZmqMessage& body);
+  void RouteWaiting();
   void SendNote(NodeId to, Traffic kind, const Note& note);
 
   const ZmqTransportOptions& options_;
@@ -80,11 +85,9 @@ class ZmqListenSide final : public ZmqSide {
 
   ZmqContext context_;
   ZmqSocket router_;
-  ZmqSocket broadcast_;
+  ZmqBroadcast broadcast_;
   ConnectionMonitor router_events_;
-  ConnectionMonitor broadcast_events_;
   Address control_address_;
-  Address broadcast_address_;
 
   absl::flat_hash_map<NodeId, Peer> peers_;
   std::size_t unwelcomed_ = 0;
@@ -92,10 +95,9 @@ class ZmqListenSide final : public ZmqSide {
   // Open connections of the ROUTER, by descriptor, and whose they are once they spoke.
   absl::flat_hash_map<int, NodeId> connections_;
   std::vector<NodeId> lost_;
-
-  // Connections that subscribed to frames, and to their node's name (see SubscriptionTo).
-  std::uint64_t subscriptions_ = 0;
-  absl::flat_hash_map<NodeId, int> subscribed_;
+  // Peers for whom something waits.
+  std::vector<NodeId> slow_;
+  Time next_retry_{};
 };
 
 }  // namespace runtime

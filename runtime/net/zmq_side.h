@@ -101,9 +101,11 @@ class ZmqSide {
   // When Read is due though nothing arrives.
   virtual std::optional<Time> NextDeadline() const { return std::nullopt; }
 
-  // False: cannot leave now, `frame` is untouched, try again. Else it was sent, or dropped and
+  // False: cannot leave now, `frame` is untouched, try again. Else it is on its way, or dropped and
   // counted.
   virtual bool Send(NodeId to, Traffic kind, Frame& frame) = 0;
+  // Everything that Send took has left to libzmq; tries to get there.
+  virtual bool IsDrained() { return true; }
   virtual void Publish(Traffic kind, Frame frame) = 0;
   virtual void Welcome(NodeId peer) = 0;
   virtual void Disconnect(NodeId peer) = 0;

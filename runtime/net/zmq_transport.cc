@@ -18,6 +18,7 @@ namespace {
 using Role = ZmqTransportOptions::Role;
 
 constexpr int kMaxPollMilliseconds = 1000;
+constexpr Duration kDrainInterval = std::chrono::milliseconds(5);
 
 // At the limit libzmq's listener spins, and a head needs two descriptors a node.
 void RaiseDescriptorLimit() {
@@ -110,17 +111,22 @@ absl::Status ZmqTransport::DiagnoseConnect(Duration patience) const {
 void ZmqTransport::Run() {
   while (!stopping_) Turn(PollMilliseconds(clock_.Now()));
   const Time deadline = clock_.Now() + Duration(linger_nanoseconds_.load());
+  Drain(deadline);
+  side_->Close(std::max(deadline - clock_.Now(), Duration::zero()));
+}
+
+// Nothing is read any more.
+void ZmqTransport::Drain(Time deadline) {
   outbox_.Take(orders_);
   CarryOutOrders();
-  while (!orders_.empty() && clock_.Now() < deadline) {
+  while (!(orders_.empty() && side_->IsDrained()) && clock_.Now() < deadline) {
     items_.clear();
-    side_->AddPollItems(true, items_);
+    side_->AddPollItems(!orders_.empty(), items_);
     for (zmq_pollitem_t& item : items_) item.events &= ZMQ_POLLOUT;
-    zmq_poll(items_.data(), static_cast<int>(items_.size()),
-             ToPollMilliseconds(deadline - clock_.Now()));
+    const Duration wait = std::min<Duration>(deadline - clock_.Now(), kDrainInterval);
+    zmq_poll(items_.data(), static_cast<int>(items_.size()), ToPollMilliseconds(wait));
     CarryOutOrders();
   }
-  side_->Close(std::max(deadline - clock_.Now(), Duration::zero()));
 }
 
 int ZmqTransport::PollMilliseconds(Time now) const {

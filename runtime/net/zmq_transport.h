@@ -60,6 +60,7 @@ class ZmqTransport final : public Transport {
   void Run();
   int PollMilliseconds(Time now) const;
   void Turn(int poll_milliseconds);
+  void Drain(Time deadline);
   void CarryOutOrders();
   // False: it must wait for the connection.
   bool CarryOut(Order& order);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "runtime/base/ids.h"
 #include "runtime/net/frame.h"
@@ -37,10 +38,13 @@ inline std::optional<NodeId> FromRoutingId(std::span<const std::byte> bytes) {
 
 // What broadcasts begin with, and so what a node subscribes to.
 using FrameTopic = std::array<std::byte, 8>;
-inline FrameTopic TopicOfFrames() {
-  const Frame empty = BuildFrame(Envelope{}, [](capnp::AnyPointer::Builder) {});
-  FrameTopic topic;
-  std::memcpy(topic.data(), empty.data(), topic.size());
+inline const FrameTopic& TopicOfFrames() {
+  static const FrameTopic topic = [] {
+    const Frame empty = BuildFrame(Envelope{}, [](capnp::AnyPointer::Builder) {});
+    FrameTopic first_word;
+    std::memcpy(first_word.data(), empty.data(), first_word.size());
+    return first_word;
+  }();
   return topic;
 }
 
@@ -53,6 +57,10 @@ inline NameTopic TopicOfName(NodeId node) {
   const RoutingId id = ToRoutingId(node);
   std::memcpy(topic.data() + 1, id.data(), id.size());
   return topic;
+}
+inline std::optional<NodeId> NodeOfNameTopic(std::span<const std::byte> topic) {
+  if (topic.empty() || topic[0] != kNameMark) return std::nullopt;
+  return FromRoutingId(topic.subspan(1));
 }
 
 // The name of the ipc socket for broadcasts beside that of control.
