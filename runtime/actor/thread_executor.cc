@@ -27,6 +27,7 @@ ThreadExecutor::~ThreadExecutor() {
     dropped.swap(waiting_);
   }
   changed_.NotifyOne();
+  dropped.clear();
   thread_.join();
 }
 
