@@ -1,5 +1,6 @@
 #include "apps/rondo/verb_parser.h"
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
@@ -38,7 +39,10 @@ std::string Wrapped(const std::string& text) {
 // Prints our usage line instead of one made of placeholders.
 class HelpFormatter : public CLI::Formatter {
  public:
-  explicit HelpFormatter(const std::string& usage) : usage_(usage) { column_width(32); }
+  explicit HelpFormatter(const std::string& usage) : usage_(usage) {
+    column_width(32);
+    label("Positionals", "Arguments");
+  }
   std::string make_usage(const CLI::App*, std::string) const override {
     return absl::StrCat("Usage: ", usage_, "\n");
   }
@@ -101,7 +105,11 @@ void VerbParser::Redirect(const std::string& flag, const std::string& hint) {
 
 void VerbParser::Footer(const std::string& text) { app_->footer(text); }
 
-std::string VerbParser::Help() const { return app_->help(); }
+std::string VerbParser::Help() const {
+  std::string text = app_->help();
+  absl::StripTrailingAsciiWhitespace(&text);
+  return text + "\n";
+}
 
 Command VerbParser::MadeHelp() const { return Command{verb_, output(), HelpOptions{Help()}}; }
 
