@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -29,23 +30,43 @@ absl::Status NotAHead(const std::string& message) {
                    "check the address: it must be the one that `rondo head` printed");
 }
 
-// 0, or the errno of a connection attempt to one resolved address.
-int TryConnect(const sockaddr* target, socklen_t length, Duration patience) {
-  const int socket_fd = socket(target->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket_fd < 0) return errno;
-  int error = connect(socket_fd, target, length) == 0 ? 0 : errno;
-  if (error == EINPROGRESS) {
-    pollfd wait{.fd = socket_fd, .events = POLLOUT, .revents = 0};
-    const auto milliseconds =
-        std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
-    error = ETIMEDOUT;
-    if (poll(&wait, 1, static_cast<int>(milliseconds)) == 1) {
-      socklen_t size = sizeof(error);
-      getsockopt(socket_fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    }
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
   }
-  close(socket_fd);
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+bool WaitFor(int fd, short events, Duration patience) {
+  pollfd wait{.fd = fd, .events = events, .revents = 0};
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
+  return poll(&wait, 1, static_cast<int>(milliseconds)) == 1;
+}
+
+// 0 or errno.
+int Connect(int fd, const sockaddr* target, socklen_t length, Duration patience) {
+  int error = connect(fd, target, length) == 0 ? 0 : errno;
+  if (error != EINPROGRESS) return error;
+  if (!WaitFor(fd, POLLOUT, patience)) return ETIMEDOUT;
+  socklen_t size = sizeof(error);
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   return error;
+}
+
+// The first bytes of ZMTP are 0xff, a length of 8 bytes and 0x7f.
+Opening Listen(int fd, Duration patience) {
+  std::array<unsigned char, 10> bytes{};
+  if (!WaitFor(fd, POLLIN, patience)) return Opening::kSilence;
+  const ssize_t got = recv(fd, bytes.data(), bytes.size(), MSG_DONTWAIT);
+  const bool zmtp = got >= 1 && bytes[0] == 0xff && (got < 10 || bytes[9] == 0x7f);
+  return zmtp ? Opening::kZeroMq : Opening::kOther;
 }
 
 absl::Status ExplainErrno(const Address& address, int error) {
@@ -65,20 +86,28 @@ absl::Status ExplainErrno(const Address& address, int error) {
   }
 }
 
-absl::Status ProbeIpc(const Address& address, Duration patience) {
+absl::StatusOr<Opening> Probe(const Address& address, const sockaddr* target, socklen_t length,
+                              Duration patience) {
+  const Descriptor probe(socket(target->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (probe.get() < 0) return ExplainErrno(address, errno);
+  const int error = Connect(probe.get(), target, length, patience);
+  if (error != 0) return ExplainErrno(address, error);
+  return Listen(probe.get(), patience);
+}
+
+absl::StatusOr<Opening> ProbeIpc(const Address& address, Duration patience) {
   sockaddr_un target{};
   target.sun_family = AF_UNIX;
   // An abstract name begins with a zero byte.
   const std::size_t size = std::min(address.host.size(), sizeof(target.sun_path) - 1);
   std::memcpy(target.sun_path + 1, address.host.data(), size);
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + size);
-  return ExplainErrno(address,
-                      TryConnect(reinterpret_cast<const sockaddr*>(&target), length, patience));
+  return Probe(address, reinterpret_cast<const sockaddr*>(&target), length, patience);
 }
 
 }  // namespace
 
-absl::Status ProbeConnection(const Address& address, Duration patience) {
+absl::StatusOr<Opening> ProbeConnection(const Address& address, Duration patience) {
   if (address.scheme == Address::Scheme::kIpc) return ProbeIpc(address, patience);
   addrinfo hints{};
   // As libzmq does: a name means its IPv4 address.
@@ -93,7 +122,7 @@ absl::Status ProbeConnection(const Address& address, Duration patience) {
         "check the name, or give the address in numbers");
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
-  return ExplainErrno(address, TryConnect(found->ai_addr, found->ai_addrlen, patience));
+  return Probe(address, found->ai_addr, found->ai_addrlen, patience);
 }
 
 void ConnectDiagnosis::OnEvent(const ConnectionEvent& event) {
@@ -101,22 +130,15 @@ void ConnectDiagnosis::OnEvent(const ConnectionEvent& event) {
     case ZMQ_EVENT_CONNECTED: stage_ = Stage::kConnected; break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
       stage_ = Stage::kHandshaken;
-      not_zeromq_ = not_router_ = encryption_differs_ = closed_without_word_ = false;
+      handshake_failed_ = encryption_differs_ = false;
       break;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: not_zeromq_ = true; break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: encryption_differs_ = true; break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-      if (event.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
-        encryption_differs_ = true;
-      } else {
-        not_router_ = true;
-      }
+      if (event.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) encryption_differs_ = true;
       break;
     case ZMQ_EVENT_DISCONNECTED:
-      // libzmq reports no failed handshake when a peer of the wrong type hangs up on us.
-      if (stage_ == Stage::kConnected && !not_zeromq_ && !encryption_differs_) {
-        closed_without_word_ = true;
-      }
+      // Not every failed handshake has an event of its own.
+      handshake_failed_ = handshake_failed_ || stage_ == Stage::kConnected;
       stage_ = Stage::kUnconnected;
       head_.reset();
       break;
@@ -144,19 +166,23 @@ absl::Status ConnectDiagnosis::Explain(const Address& address, Duration patience
                      absl::StrCat(where, " and this node do not agree on encryption"),
                      "join with the string that the head printed");
   }
-  if (not_zeromq_) return NotAHead(absl::StrCat(where, " answers, but does not speak ZeroMQ"));
-  if (not_router_ || foreign_ || closed_without_word_) {
-    return NotAHead(absl::StrCat(where, " speaks ZeroMQ, but is no Rondo head"));
-  }
+  if (foreign_) return NotAHead(absl::StrCat(where, " speaks ZeroMQ, but is no Rondo head"));
   if (stage_ == Stage::kHandshaken) {
     return MakeError("HEAD_SILENT", Exit::kHeadUnreachable,
                      absl::StrCat(where, " speaks ZeroMQ, but does not answer as a Rondo head"),
                      "check the address: it must be the one that `rondo head` printed");
   }
-  if (stage_ == Stage::kConnected) {
-    return NotAHead(absl::StrCat(where, " takes connections, but does not answer in ZeroMQ"));
+  ASSIGN_OR_RETURN(const Opening opening, ProbeConnection(address, patience));
+  switch (opening) {
+    case Opening::kOther:
+      return NotAHead(absl::StrCat(where, " answers, but does not speak ZeroMQ"));
+    case Opening::kSilence:
+      return NotAHead(absl::StrCat(where, " takes connections, but does not speak ZeroMQ"));
+    case Opening::kZeroMq: break;
   }
-  RETURN_IF_ERROR(ProbeConnection(address, patience));
+  if (handshake_failed_) {
+    return NotAHead(absl::StrCat(where, " speaks ZeroMQ, but is no Rondo head"));
+  }
   return Unreachable(absl::StrCat("not yet connected to ", where), "try again");
 }
 

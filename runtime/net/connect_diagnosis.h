@@ -6,6 +6,7 @@
 #define RONDO_RUNTIME_NET_CONNECT_DIAGNOSIS_H_
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include <cstdint>
 #include <optional>
@@ -31,8 +32,9 @@ class ConnectDiagnosis {
   bool HeadIsPresent() const { return IsConnected() && head_.has_value() && head_->Fits(); }
 
   // OK if a head of our version is connected. NOT_A_HEAD, ENCRYPTION_MISMATCH, HEAD_SILENT,
-  // HEAD_UNREACHABLE (exit 3), INCOMPATIBLE (exit 7). Where no connection was had it resolves the
-  // name and tries one of its own, at most `patience`: not on the control thread.
+  // HEAD_UNREACHABLE (exit 3), INCOMPATIBLE (exit 7). Where the events leave more than one cause,
+  // it makes a connection of its own, `patience` at most, and as long as the resolver takes: not on
+  // the control thread. (A head counts such a connection as junk.)
   absl::Status Explain(const Address& address, Duration patience) const;
 
  private:
@@ -40,16 +42,17 @@ class ConnectDiagnosis {
 
   Stage stage_ = Stage::kUnconnected;
   bool foreign_ = false;
-  // What ended the last attempts, until a handshake succeeds.
-  bool not_zeromq_ = false;
-  bool not_router_ = false;
+  // How the last attempts ended, until a handshake succeeds.
+  bool handshake_failed_ = false;
   bool encryption_differs_ = false;
-  bool closed_without_word_ = false;
   std::optional<Note> head_;
 };
 
-// One TCP or ipc connection attempt, ended at once: OK, HEAD_UNREACHABLE with the system's reason.
-absl::Status ProbeConnection(const Address& address, Duration patience);
+// How whoever is at an address begins. ZMTP's servers speak first.
+enum class Opening : std::uint8_t { kZeroMq, kOther, kSilence };
+
+// Makes one connection, looks and hangs up. HEAD_UNREACHABLE with the system's reason.
+absl::StatusOr<Opening> ProbeConnection(const Address& address, Duration patience);
 
 }  // namespace runtime
 

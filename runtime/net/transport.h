@@ -23,7 +23,7 @@ namespace runtime {
 // Cap'n Proto can read it in place.
 using Frame = std::vector<std::uint64_t>;
 
-// Whom a node talks to when it does not know an incarnation yet: the head it connected to.
+// The head that a node connected to, whatever its incarnation.
 inline constexpr NodeId kHeadNode{0, 1};
 
 // Called by the transport on its own thread; must return quickly and never call back into it,
@@ -31,8 +31,9 @@ inline constexpr NodeId kHeadNode{0, 1};
 class TransportListener {
  public:
   virtual ~TransportListener() = default;
-  // `from` is the incarnation that the connection belongs to, not one that the frame claims.
-  // The frame's header and checksum were verified.
+  // `from` is the incarnation that the connection belongs to, not one that the frame claims; on the
+  // connecting side always kHeadNode, also for relayed frames. The frame's header and checksum were
+  // verified; on the listening side also that the envelope's sender is `from`.
   virtual void OnFrame(NodeId from, Frame frame) = 0;
   // The connection to `peer` is gone (kUnavailable, with what the operating system or the
   // handshake said). A hint for the failure detector, not a verdict.
@@ -55,7 +56,9 @@ class Transport {
   // a copy may be lost, so whoever publishes also re-sends on demand.
   virtual absl::Status Publish(Traffic kind, Frame frame) = 0;
   // Listening side: the peer passed the handshake of the layer above, or is cut off. Until it is
-  // welcomed, only its first few frames are delivered, and it takes no part in Publish.
+  // welcomed, only its first few frames are delivered, and it takes no part in Publish. A welcome
+  // outlives a lost connection, until Disconnect; a peer that is cut off is told to stay away,
+  // after all that was sent to it before, and no OnDisconnected follows here.
   virtual void Welcome(NodeId peer) = 0;
   virtual void Disconnect(NodeId peer) = 0;
   // Calls `make` every `interval` on the transport's thread, and sends what it returns to `to`.

@@ -7,9 +7,7 @@
 #include <string>
 
 #include "runtime/base/error.h"
-#include "runtime/base/require.h"
 #include "runtime/net/zmq_handles.h"
-#include "runtime/net/zmq_wire.h"
 
 namespace runtime {
 namespace {
@@ -37,6 +35,7 @@ int Bind(void* socket, Address& address) {
   std::string endpoint = address.ToString();
   const bool ephemeral = address.scheme == Address::Scheme::kTcp && address.port == 0;
   if (ephemeral) endpoint.back() = '*';  // As libzmq spells it.
+  SetOption(socket, ZMQ_BACKLOG, kBacklog);
   if (zmq_bind(socket, endpoint.c_str()) != 0) return zmq_errno();
   if (ephemeral) {
     const std::string chosen = LastEndpoint(socket);
@@ -46,14 +45,6 @@ int Bind(void* socket, Address& address) {
 }
 
 }  // namespace
-
-void SetListenOptions(void* socket, const Address& address, std::int64_t max_bytes) {
-  SetOption(socket, ZMQ_LINGER, 0);
-  SetOption(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  SetOption(socket, ZMQ_BACKLOG, kBacklog);
-  SetOption(socket, ZMQ_IPV6, address.IsIpv6() ? 1 : 0);
-  REQUIRE(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0);
-}
 
 absl::Status BindSocket(void* socket, Address& address) {
   const int error = Bind(socket, address);

@@ -8,9 +8,6 @@
 
 namespace runtime {
 
-// Options that both listening sockets have. No message over `max_bytes` is taken in.
-void SetListenOptions(void* socket, const Address& address, std::int64_t max_bytes);
-
 // Port 0 becomes the one that the system chose. ADDRESS_IN_USE, ADDRESS_NOT_LOCAL, CANNOT_LISTEN
 // (exit 2).
 absl::Status BindSocket(void* socket, Address& address);

@@ -18,7 +18,7 @@ constexpr std::size_t kMaxNames = 4096;
 absl::Status ZmqBroadcast::Open(void* context, const Address& control,
                                 std::optional<PortRange> ports) {
   ASSIGN_OR_RETURN(socket_, NewZmqSocket(context, ZMQ_XPUB));
-  SetListenOptions(socket_.get(), control, kMaxSubscriptionBytes);
+  SetCommonOptions(socket_.get(), control.IsIpv6(), kMaxSubscriptionBytes);
   // Every subscription and its end are told, not only the first and the last of a topic.
   SetOption(socket_.get(), ZMQ_XPUB_VERBOSER, 1);
   ASSIGN_OR_RETURN(events_, ConnectionMonitor::Watch(context, socket_.get()));
@@ -38,7 +38,11 @@ void ZmqBroadcast::AddPollItems(std::vector<zmq_pollitem_t>& items) const {
 
 void ZmqBroadcast::Read() {
   while (const std::optional<ConnectionEvent> event = events_.Next()) {
-    if (event->IsFailedHandshake()) board_.Dropped(&Drops::handshake);
+    if (event->kind == ZMQ_EVENT_ACCEPTED) silent_.insert(event->value);
+    // It ended without having subscribed to anything of ours.
+    if (event->kind == ZMQ_EVENT_DISCONNECTED && silent_.erase(event->value) > 0) {
+      board_.Dropped(&Drops::handshake);
+    }
   }
   ZmqMessage message;
   for (int i = 0; i < kReadsPerTurn && message.Receive(socket_.get()); ++i) {
@@ -46,24 +50,23 @@ void ZmqBroadcast::Read() {
     // A subscription is a byte 1, its end a byte 0, and then the topic.
     if (bytes.empty() || std::to_integer<int>(bytes[0]) > 1) {
       board_.Dropped(&Drops::frame);
+    } else if (OnSubscription(bytes[0] == std::byte{1}, bytes.subspan(1))) {
+      silent_.erase(message.source_fd());
     } else {
-      OnSubscription(bytes[0] == std::byte{1}, bytes.subspan(1));
+      board_.Dropped(&Drops::handshake);
     }
   }
 }
 
-void ZmqBroadcast::OnSubscription(bool begins, std::span<const std::byte> topic) {
+bool ZmqBroadcast::OnSubscription(bool begins, std::span<const std::byte> topic) {
   const FrameTopic& frames = TopicOfFrames();
   if (std::equal(topic.begin(), topic.end(), frames.begin(), frames.end())) {
     // Anybody may end what they never began.
     if (begins || subscriptions_ > 0) subscriptions_ += begins ? 1 : -1;
-    return;
+    return true;
   }
   const std::optional<NodeId> node = NodeOfNameTopic(topic);
-  if (!node.has_value()) {
-    board_.Dropped(&Drops::handshake);
-    return;
-  }
+  if (!node.has_value()) return false;
   const auto entry = subscribed_.find(*node);
   if (begins) {
     if (entry != subscribed_.end()) {
@@ -74,6 +77,7 @@ void ZmqBroadcast::OnSubscription(bool begins, std::span<const std::byte> topic)
   } else if (entry != subscribed_.end() && --entry->second == 0) {
     subscribed_.erase(entry);
   }
+  return true;
 }
 
 void ZmqBroadcast::Send(Traffic kind, ZmqMessage message) {

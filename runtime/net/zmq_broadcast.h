@@ -7,6 +7,7 @@
 #define RONDO_RUNTIME_NET_ZMQ_BROADCAST_H_
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 
 #include <cstdint>
@@ -38,12 +39,15 @@ class ZmqBroadcast {
   void Close(int linger_milliseconds);
 
  private:
-  void OnSubscription(bool begins, std::span<const std::byte> topic);
+  // False: to nothing of ours.
+  bool OnSubscription(bool begins, std::span<const std::byte> topic);
 
   TransportBoard& board_;
   Address address_;
   ZmqSocket socket_;
   ConnectionMonitor events_;
+  // Open connections, by descriptor, that have not subscribed yet.
+  absl::flat_hash_set<int> silent_;
   // Connections that subscribed to frames.
   std::uint64_t subscriptions_ = 0;
   // Connections that subscribed to the name of a node (zmq_wire.h).

@@ -17,16 +17,14 @@ namespace {
 
 constexpr Duration kRebuildInterval = std::chrono::seconds(1);
 constexpr int kConnectMilliseconds = 2000;
+constexpr int kReconnectMilliseconds = 100;
+constexpr int kReconnectMaxMilliseconds = 5000;
 
 void SetConnectOptions(void* socket, const Address& address) {
-  SetOption(socket, ZMQ_LINGER, 0);
-  SetOption(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
+  SetCommonOptions(socket, address.IsIpv6(), kMaxFrameBytes);
   SetOption(socket, ZMQ_CONNECT_TIMEOUT, kConnectMilliseconds);
   SetOption(socket, ZMQ_RECONNECT_IVL, kReconnectMilliseconds);
   SetOption(socket, ZMQ_RECONNECT_IVL_MAX, kReconnectMaxMilliseconds);
-  SetOption(socket, ZMQ_IPV6, address.IsIpv6() ? 1 : 0);
-  const std::int64_t max_bytes = kMaxFrameBytes;
-  REQUIRE(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0);
 }
 
 absl::Status Connect(void* socket, const Address& address) {
@@ -111,11 +109,13 @@ void ZmqConnectSide::ReadConnectionEvents(Time now) {
 void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event, Time now) {
   switch (event.kind) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: hello_is_due_ = true; break;
-    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: rebuild_at_ = now + kRebuildInterval; break;
+    case ZMQ_EVENT_CONNECTED:
+    case ZMQ_EVENT_CONNECT_DELAYED:
+    case ZMQ_EVENT_CONNECT_RETRIED: rebuild_at_.reset(); break;
     case ZMQ_EVENT_DISCONNECTED:
       lost_ = lost_ || diagnosis_.IsConnected();
       hello_is_due_ = false;
+      rebuild_at_ = now + kRebuildInterval;
       break;
     default: break;
   }

@@ -58,7 +58,8 @@ class ZmqConnectSide final : public ZmqSide {
   // The connection ended since the listener was told last.
   bool lost_ = false;
   bool hello_is_due_ = false;
-  // libzmq gives up after a failed handshake of some kinds; then we begin anew.
+  // libzmq gives up after a failed handshake of some kinds, without a word. If it does not say that
+  // it tries again, we begin anew.
   std::optional<Time> rebuild_at_;
 };
 

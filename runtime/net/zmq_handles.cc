@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "runtime/base/require.h"
@@ -14,6 +15,7 @@ namespace {
 
 // Below this a copy costs less than the allocation that shares ownership.
 constexpr std::size_t kCopyBytes = 2048;
+constexpr int kHandshakeMilliseconds = 3000;
 
 void DeleteFrame(void*, void* hint) { delete static_cast<Frame*>(hint); }
 
@@ -51,6 +53,16 @@ int ZmqMessage::Send(void* socket, int flags) {
 
 void SetOption(void* socket, int option, int value) {
   REQUIRE(zmq_setsockopt(socket, option, &value, sizeof(value)) == 0);
+}
+
+void SetCommonOptions(void* socket, bool ipv6, std::int64_t max_bytes) {
+  SetOption(socket, ZMQ_LINGER, 0);
+  SetOption(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
+  SetOption(socket, ZMQ_IPV6, ipv6 ? 1 : 0);
+  REQUIRE(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0);
+  // A ZAP domain makes libzmq refuse ZMTP 1 and 2. Without a handler it has no other effect.
+  constexpr std::string_view kDomain = "rondo";
+  REQUIRE(zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size()) == 0);
 }
 
 std::string LastEndpoint(void* socket) {

@@ -80,6 +80,10 @@ constexpr std::size_t BytesOnWire(std::size_t bytes) { return bytes + ZmtpHeader
 
 // Options that cannot fail but by our own bug.
 void SetOption(void* socket, int option, int value);
+// What every control socket has. No message over `max_bytes` is taken in, and nobody who speaks an
+// old ZMTP: to those any bytes are a handshake, and in libzmq 4.3.4 such a peer of a closing XPUB
+// ends the process (errno_assert in process_routing_id_msg).
+void SetCommonOptions(void* socket, bool ipv6, std::int64_t max_bytes);
 // The endpoint that the socket was bound to last, wildcards resolved.
 std::string LastEndpoint(void* socket);
 
@@ -88,11 +92,6 @@ struct ConnectionEvent {
   std::uint16_t kind = 0;  // ZMQ_EVENT_...
   // A descriptor, an errno or a ZMTP error, as the kind says.
   std::int32_t value = 0;
-
-  bool IsFailedHandshake() const {
-    return kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL ||
-           kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL || kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-  }
 };
 
 class ConnectionMonitor {

@@ -34,7 +34,7 @@ absl::Status ZmqListenSide::Open() {
   context_ = NewZmqContext();
   ASSIGN_OR_RETURN(router_, NewZmqSocket(context_.get(), ZMQ_ROUTER));
   control_address_ = options_.address;
-  SetListenOptions(router_.get(), control_address_, kMaxFrameBytes);
+  SetCommonOptions(router_.get(), control_address_.IsIpv6(), kMaxFrameBytes);
   SetOption(router_.get(), ZMQ_ROUTER_MANDATORY, 1);
   SetOption(router_.get(), ZMQ_ROUTER_HANDOVER, 1);
   ASSIGN_OR_RETURN(router_events_, ConnectionMonitor::Watch(context_.get(), router_.get()));
@@ -73,7 +73,6 @@ void ZmqListenSide::ReadConnectionEvents() {
 }
 
 void ZmqListenSide::OnConnectionEvent(const ConnectionEvent& event) {
-  if (event.IsFailedHandshake()) board_.Dropped(&Drops::handshake);
   if (event.kind == ZMQ_EVENT_DISCONNECTED) OnConnectionGone(event.value);
   if (event.kind == ZMQ_EVENT_ACCEPTED) {
     // A connection that a handover replaced was closed without a word.
@@ -89,6 +88,8 @@ void ZmqListenSide::OnConnectionGone(int fd) {
   if (connection == connections_.end()) return;
   const NodeId owner = connection->second;
   connections_.erase(connection);
+  // It ended without a word that a node says.
+  if (owner.IsNull()) board_.Dropped(&Drops::handshake);
   const auto peer = peers_.find(owner);
   if (peer == peers_.end() || peer->second.fd != fd) return;
   peer->second.fd = -1;
@@ -101,9 +102,9 @@ void ZmqListenSide::ReportLostPeers() {
     if (peer == peers_.end()) continue;
     peer->second.lost = false;
     if (peer->second.fd >= 0) continue;  // It is back already.
-    const bool cut = peer->second.cut;
+    const bool tell = peer->second.heard && !peer->second.cut;
     if (!peer->second.welcomed) Forget(node);
-    if (!cut) listener_.OnDisconnected(node, absl::UnavailableError("its connection was closed"));
+    if (tell) listener_.OnDisconnected(node, absl::UnavailableError("its connection was closed"));
   }
 }
 
@@ -167,6 +168,7 @@ void ZmqListenSide::OnFrame(NodeId sender, ZmqMessage& body, Time now) {
   }
   const Envelope& envelope = (*reader)->envelope();
   if (envelope.to == options_.self || envelope.to == kHeadNode || envelope.to.IsNull()) {
+    peer.heard = true;
     listener_.OnFrame(sender, std::move(frame));
   } else {
     Relay(sender, envelope, body);

@@ -44,6 +44,8 @@ class ZmqListenSide final : public ZmqSide {
   struct Peer {
     bool welcomed = false;
     bool cut = false;
+    // The listener knows it: a frame was delivered.
+    bool heard = false;
     // Its connection was lost and the listener is to hear of it.
     bool lost = false;
     // -1: not connected.

@@ -68,10 +68,6 @@ inline std::string BroadcastName(const std::string& control_name) {
   return control_name + "-broadcast";
 }
 
-inline constexpr int kHandshakeMilliseconds = 3000;
-inline constexpr int kReconnectMilliseconds = 100;
-inline constexpr int kReconnectMaxMilliseconds = 5000;
-
 }  // namespace runtime
 
 #endif  // RONDO_RUNTIME_NET_ZMQ_WIRE_H_
