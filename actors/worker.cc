@@ -175,23 +175,23 @@ void Worker::Obey(const Start& start, const Order& order) {
                        .local = run_->replica->local(),
                        .base = run_->replica->base(),
                        .shadow = run_->replica->shadow(),
-                       .layout_hash = run_->replica->layout_hash()};
+                       .layout_hash = run_->replica->layout_hash(),
+                       .shadow_owner = run_};
   for (const Member& member : start.members) {
     job.members.push_back(
         {.node = member.node, .endpoint = member.endpoint, .weight = member.weight});
   }
   run_->ringing = order.fence;
   run_->ring_since = context_->Now();
-  parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence, traffic,
+  parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence,
                                      poster = context_->poster()](auto result) {
-    poster.Post([this, run, fence, traffic, result = std::move(result)]() mutable {
-      if (run == run_) OnRingDone(fence, traffic, std::move(result));
+    poster.Post([this, run, fence, result = std::move(result)]() mutable {
+      if (run == run_) OnRingDone(fence, std::move(result));
     });
   });
 }
 
-void Worker::OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
-                        absl::StatusOr<runtime::RingResult> result) {
+void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result) {
   run_->ringing.reset();
   if (run_->ending || fence != run_->fence) return;
   if (!result.ok()) {
@@ -200,7 +200,6 @@ void Worker::OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
                     .message = Message(result.status())});
     return;
   }
-  run_->ring_sent.Add(traffic, result->total_bytes);
   SendAnswer(Done{.root = result->root,
                   .seconds = runtime::ToSeconds(result->elapsed),
                   .sent = SentInThisRun()});
@@ -412,7 +411,6 @@ runtime::Ledger Worker::SentInThisRun() const {
   for (std::size_t kind = 0; kind < runtime::kTrafficKinds; ++kind) {
     sent.bytes[kind] -= sent_before_.bytes[kind];
   }
-  sent += run_->ring_sent;
   return sent;
 }
 

@@ -34,7 +34,7 @@ struct WorkerParts {
   runtime::Ring& ring;
   runtime::Executor& training;
   TrainerFactory& make_trainer;
-  // What this process sent and dropped on the control plane so far.
+  // What this process sent and dropped so far, on the control plane and on the ring.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
   // Where model.pt is written before it is sent, and the base when the head is gone.
@@ -100,8 +100,6 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::string failed;
 
     std::uint64_t stale = 0;
-    runtime::Ledger ring_sent;
-    runtime::Drops ring_dropped;
     double loss_sum = 0;
     std::uint64_t loss_count = 0;
     Finished totals;
@@ -127,8 +125,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void CheckDriftAndSendReady(RingPurpose purpose);
   void SendReady(RingPurpose purpose, bool finite);
   void SendAnswer(Answer::Body body);
-  void OnRingDone(const runtime::Fence& fence, runtime::Traffic traffic,
-                  absl::StatusOr<runtime::RingResult> result);
+  void OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result);
   void Evaluate(bool shadow);
   void SendModel(const std::string& path, std::uint64_t offset);
   void SendFinished();

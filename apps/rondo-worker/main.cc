@@ -59,17 +59,19 @@ absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
   ASSIGN_OR_RETURN(const std::string host, AdvertisedHost(options, head));
   ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
-  std::optional<runtime::PortRange> ring_ports;
-  if (!options.ring_ports.empty()) {
-    ASSIGN_OR_RETURN(ring_ports, runtime::ParsePortRange(options.ring_ports));
-  }
   const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
   const runtime::NodeId id = runtime::RandomNodeId();
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
+  runtime::ZmqRingOptions ring_options{.node = id, .listen_host = host, .advertised_host = host};
+  if (!options.ring_ports.empty()) {
+    ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
+    ring_options.first_port = ports.first;
+    ring_options.last_port = ports.last;
+  }
   ASSIGN_OR_RETURN(const std::unique_ptr<runtime::ZmqRing> ring,
-                   runtime::ZmqRing::Open({.self = id, .host = host, .ports = ring_ports}));
+                   runtime::ZmqRing::Create(ring_options));
 
   nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
   if (options.slot.has_value()) details["slot"] = *options.slot;
@@ -94,11 +96,16 @@ absl::Status RunWorker(const Options& options) {
         actors::WorkerParts{.ring = *ring,
                             .training = training,
                             .make_trainer = make_trainer,
-                            .sent = [&transport] { return transport.SentBytes(); },
+                            .sent =
+                                [&transport, &ring] {
+                                  runtime::Ledger sent = transport.SentBytes();
+                                  sent += ring->SentBytes();
+                                  return sent;
+                                },
                             .dropped =
                                 [&node, &ring] {
                                   runtime::Drops drops = node.Dropped();
-                                  drops += ring->dropped();
+                                  drops += ring->Dropped();
                                   return drops;
                                 },
                             .folder = options.folder,

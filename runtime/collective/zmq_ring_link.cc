@@ -17,6 +17,7 @@
 
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
+#include "runtime/net/address.h"
 
 namespace runtime {
 namespace {
@@ -80,14 +81,6 @@ std::string HostInAddress(const std::string& host) {
 
 }  // namespace
 
-std::string HostKey() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  struct stat space = {};
-  if (!(file >> boot) || ::stat("/proc/self/ns/net", &space) != 0) return "";
-  return absl::StrCat(boot, "-", space.st_dev, "-", space.st_ino);
-}
-
 absl::StatusOr<std::unique_ptr<ZmqRingLink>> ZmqRingLink::Open(const ZmqRingOptions& options,
                                                                RingCounters& counters) {
   std::unique_ptr<ZmqRingLink> link(new ZmqRingLink(options, counters));
@@ -125,7 +118,8 @@ absl::Status ZmqRingLink::Bind() {
     return absl::UnavailableError(absl::StrCat("cannot listen at ", name, ": ", LastError()));
   }
   endpoint_.ipc = name;
-  endpoint_.host_key = HostKey();
+  // Without a key this member is on a host of its own: its neighbours use tcp.
+  endpoint_.host_key = HostKey().value_or("");
   return absl::OkStatus();
 }
 

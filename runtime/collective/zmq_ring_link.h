@@ -25,10 +25,6 @@
 
 namespace runtime {
 
-// Equal on two processes if and only if they can use each other's ipc sockets: boot id, and device
-// and inode of the network namespace (abstract sockets belong to one). Empty if not to be had.
-std::string HostKey();
-
 class ZmqRingLink final : public RingLink {
  public:
   // Binds. `counters` outlives it.
