@@ -5,7 +5,6 @@
 #include <torch/script.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -22,6 +21,7 @@
 #include "actors/training/partition.h"
 #include "tests/support/plain_lenet5.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/test_data.h"
 
 namespace actors {
 namespace {
@@ -261,23 +261,13 @@ TEST(MakeTrainer, ChoosesByTheModelsName) {
   EXPECT_THAT(MakeTrainer(options), tests::HasCode(absl::StatusCode::kInvalidArgument));
 }
 
-// Accuracy on the built-in set; the sanitizers make these slow, and other tests run the same code.
-class AccuracyOnDigits : public testing::Test {
- protected:
-  void SetUp() override {
-#ifdef RONDO_SANITIZED
-    GTEST_SKIP() << "left out: thousands of steps, under a sanitizer";
-#endif
-  }
-};
-
-TEST_F(AccuracyOnDigits, Lenet5Passes97Percent) {
+TEST(AccuracyOnDigits, Lenet5Passes97Percent) {
   const auto trainer = Make(TrainingOptions(), WholeSet());
   Train(*trainer, 1, 2000);
   EXPECT_GE(Accuracy(*trainer), 0.97);
 }
 
-TEST_F(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
+TEST(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   TrainingOptions options;
   options.model.name = "logistic";
   const auto trainer = Make(options, WholeSet());
@@ -288,12 +278,11 @@ TEST_F(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   EXPECT_GE(accuracy, 0.80);
 }
 
-TEST_F(AccuracyOnDigits, Lenet5LearnsMnistFromDisk) {
-  if (std::getenv("RONDO_DATA") == nullptr) {
-    GTEST_SKIP() << "left out: MNIST from disk, since RONDO_DATA is not set";
-  }
+TEST(RealData, Lenet5LearnsMnistFromDisk) {
+  NEEDS_DATA(folder, "mnist");
   TrainingOptions options;
   options.data.source = "mnist";
+  options.data.dir = folder;
   const auto trainer = MakeTrainer(options);
   ASSERT_OK(trainer);
   Train(**trainer, 1, 1000);
