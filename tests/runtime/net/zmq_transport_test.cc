@@ -296,7 +296,28 @@ TEST(ZmqTransport, AReconnectKeepsItsIdentityAndItsWelcome) {
   }
   // Still welcomed: more than the few frames of a stranger are heard.
   for (std::uint64_t i = 0; i < 50; ++i) SendText(*alice, kHeadNode, i);
-  EXPECT_TRUE(head->heard.WaitForArrivals(56));
+  EXPECT_TRUE(head->heard.WaitForArrivals(56))
+      << head->heard.arrivals().size()
+      << " came; dropped by a stranger's allowance: " << head->transport.Dropped().handshake
+      << ", for want of a way: " << alice->transport.Dropped().route << ", losses "
+      << alice->heard.losses().size();
+}
+
+TEST(ZmqTransport, ANodeWelcomedWhileItsConnectionBrokeIsWelcomeWhenItReturns) {
+  const auto head = StartHead();
+  const auto proxy = *TcpProxy::Start("127.0.0.1", head->transport.control_address().port);
+  const auto alice = StartNode(kAlice, Through(*proxy));
+  SendText(*alice, kHeadNode, 0);
+  ASSERT_TRUE(head->heard.WaitForArrivals(1));
+  proxy->Cut();
+  ASSERT_TRUE(head->heard.WaitForLosses(1));
+  head->transport.Welcome(kAlice);
+  ASSERT_TRUE(alice->heard.WaitForLosses(1));
+  for (std::uint64_t i = 0; i < 50; ++i) SendText(*alice, kHeadNode, i);
+  EXPECT_TRUE(head->heard.WaitForArrivals(51)) << head->heard.arrivals().size() << " came";
+  // And it hears broadcasts, although the first word of where they are was lost.
+  EXPECT_OK(head->transport.Publish(Traffic::kControl, TextFrame(kHead, {}, 7)));
+  EXPECT_TRUE(alice->heard.WaitForArrivals(1));
 }
 
 TEST(ZmqTransport, ASecondConnectionOfTheSameNodeTakesOver) {
