@@ -1,6 +1,9 @@
 #include "runtime/base/hash.h"
 
 #include <xxhash.h>
+#if defined(__x86_64__)
+#include <xxh_x86dispatch.h>  // The same hashes with AVX2 or AVX-512 where the machine has them.
+#endif
 
 #include <algorithm>
 #include <cstdio>
