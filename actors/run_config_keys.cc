@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "actors/run_config_names.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/require.h"
 
@@ -15,85 +16,6 @@ namespace {
 
 // Says that an optional value is not set.
 constexpr char kNone[] = "none";
-
-// ---- names of enumerators ----
-
-template <typename Enum>
-using Names = std::vector<std::pair<Enum, std::string>>;
-
-const Names<EvaluateWhat>& NamesOf(EvaluateWhat) {
-  static const Names<EvaluateWhat> names = {{EvaluateWhat::kLastSynchronized, "last_synchronized"},
-                                            {EvaluateWhat::kMean, "mean"}};
-  return names;
-}
-const Names<DataSource>& NamesOf(DataSource) {
-  static const Names<DataSource> names = {{DataSource::kDigits, "digits"},
-                                          {DataSource::kMnist, "mnist"},
-                                          {DataSource::kFashionMnist, "fashion-mnist"},
-                                          {DataSource::kNone, "none"}};
-  return names;
-}
-const Names<DataPlacement>& NamesOf(DataPlacement) {
-  static const Names<DataPlacement> names = {{DataPlacement::kShared, "shared"}};
-  return names;
-}
-const Names<BatchOrder>& NamesOf(BatchOrder) {
-  static const Names<BatchOrder> names = {{BatchOrder::kUniform, "uniform"},
-                                          {BatchOrder::kPermutation, "permutation"}};
-  return names;
-}
-const Names<ModelName>& NamesOf(ModelName) {
-  static const Names<ModelName> names = {{ModelName::kLenet5, "lenet5"},
-                                         {ModelName::kLogistic, "logistic"},
-                                         {ModelName::kQuadratic, "quadratic"}};
-  return names;
-}
-const Names<OptimizerName>& NamesOf(OptimizerName) {
-  static const Names<OptimizerName> names = {{OptimizerName::kAdam, "adam"},
-                                             {OptimizerName::kSgd, "sgd"}};
-  return names;
-}
-const Names<Strategy>& NamesOf(Strategy) {
-  static const Names<Strategy> names = {{Strategy::kFda, "fda"},
-                                        {Strategy::kSynchronous, "synchronous"},
-                                        {Strategy::kLocal, "local"}};
-  return names;
-}
-const Names<EstimatorKind>& NamesOf(EstimatorKind) {
-  static const Names<EstimatorKind> names = {{EstimatorKind::kNaive, "naive"},
-                                             {EstimatorKind::kLinear, "linear"},
-                                             {EstimatorKind::kSketch, "sketch"},
-                                             {EstimatorKind::kExact, "exact"}};
-  return names;
-}
-const Names<DecisionName>& NamesOf(DecisionName) {
-  static const Names<DecisionName> names = {{DecisionName::kLockstep, "lockstep"}};
-  return names;
-}
-const Names<Weighting>& NamesOf(Weighting) {
-  static const Names<Weighting> names = {{Weighting::kUniform, "uniform"},
-                                         {Weighting::kSamples, "samples"}};
-  return names;
-}
-const Names<Profile>& NamesOf(Profile) {
-  static const Names<Profile> names = {
-      {Profile::kLocal, "local"}, {Profile::kLan, "lan"}, {Profile::kWan, "wan"}};
-  return names;
-}
-const Names<TransportName>& NamesOf(TransportName) {
-  static const Names<TransportName> names = {
-      {TransportName::kAuto, "auto"}, {TransportName::kTcp, "tcp"}, {TransportName::kIpc, "ipc"}};
-  return names;
-}
-
-template <typename Enum>
-std::string NameOf(Enum value) {
-  for (const auto& [candidate, name] : NamesOf(value)) {
-    if (candidate == value) return name;
-  }
-  REQUIRE(false);
-  return "";
-}
 
 std::string Quoted(const std::vector<std::string>& names) {
   std::string text;
@@ -302,7 +224,7 @@ ConfigKey Choice(const std::string& section, const std::string& name, Access acc
     }
     return WrongName(*word, now, later);
   };
-  key.get = [access](const RunConfig& config) -> ConfigValue { return NameOf(access(config)); };
+  key.get = [access](const RunConfig& config) -> ConfigValue { return ToString(access(config)); };
   return key;
 }
 
@@ -473,19 +395,6 @@ std::string TextLiteral(const std::string& text) {
 }
 
 }  // namespace
-
-std::string ToString(EvaluateWhat value) { return NameOf(value); }
-std::string ToString(DataSource value) { return NameOf(value); }
-std::string ToString(DataPlacement value) { return NameOf(value); }
-std::string ToString(BatchOrder value) { return NameOf(value); }
-std::string ToString(ModelName value) { return NameOf(value); }
-std::string ToString(OptimizerName value) { return NameOf(value); }
-std::string ToString(Strategy value) { return NameOf(value); }
-std::string ToString(EstimatorKind value) { return NameOf(value); }
-std::string ToString(DecisionName value) { return NameOf(value); }
-std::string ToString(Weighting value) { return NameOf(value); }
-std::string ToString(Profile value) { return NameOf(value); }
-std::string ToString(TransportName value) { return NameOf(value); }
 
 std::string ToTomlLiteral(const ConfigValue& value) {
   if (const bool* is_on = std::get_if<bool>(&value)) return *is_on ? "true" : "false";

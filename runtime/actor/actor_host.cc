@@ -21,8 +21,6 @@ ActorHost::ActorHost(Options options) : options_(std::move(options)) {}
 
 ActorHost::~ActorHost() { StopAll(); }
 
-// ------------------------------------------------------------------------------------- lives ----
-
 absl::Status ActorHost::Spawn(const std::string& name, ActorFactory factory,
                               const Supervision& supervision) {
   if (name.empty()) return absl::InvalidArgumentError("an actor needs a name");
@@ -146,8 +144,6 @@ void ActorHost::StopAll() {
   while (!deferred_.empty()) deferred_.pop_front();
 }
 
-// ---------------------------------------------------------------------------------- messages ----
-
 void ActorHost::Deliver(FrameLetter letter) {
   const Envelope& envelope = letter.reader->envelope();
   if (envelope.kind == EnvelopeKind::kAnswer || envelope.kind == EnvelopeKind::kFailure) {
@@ -212,8 +208,6 @@ void ActorHost::RunPosted(PostedLetter letter) {
   });
 }
 
-// --------------------------------------------------------------------------------- questions ----
-
 std::uint64_t ActorHost::Expect(Cell& cell, NodeId asked, Duration timeout,
                                 absl::AnyInvocable<void(absl::StatusOr<const FrameReader*>)> then) {
   const std::uint64_t correlation = next_correlation_++;
@@ -258,8 +252,6 @@ void ActorHost::DeliverAnswer(const FrameReader& frame) {
     Complete(envelope.correlation, &frame, envelope.from);
   }
 }
-
-// -------------------------------------------------------------------------- nodes and timers ----
 
 void ActorHost::AnnounceUp(const NodeInfo& node) {
   const std::vector<Cell*> cells = started_;

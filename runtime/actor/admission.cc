@@ -47,8 +47,6 @@ void Admission::Start() {
   JudgeAt(parts_.clock.Now() + parts_.options.liveness.heartbeat_interval / 2);
 }
 
-// -------------------------------------------------------------------------------- handshakes ----
-
 bool Admission::OnFrame(NodeId from, const FrameReader& frame) {
   if (Holds<membership::Join>(frame)) {
     OnJoin(from, frame);
@@ -149,8 +147,6 @@ void Admission::OnStranger(NodeId from) {
   const auto removed = removed_.find(from);
   if (removed != removed_.end()) TellEvicted(from, removed->second);
 }
-
-// ---------------------------------------------------------------------------------- liveness ----
 
 void Admission::OnDisconnected(NodeId peer, const absl::Status& why) {
   if (!parts_.roster.Contains(peer)) return;

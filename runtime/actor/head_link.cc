@@ -21,8 +21,6 @@ bool HeadLink::OnArrival(NodeId from, const FrameReader& frame) {
          Holds<membership::HeartbeatAnswer>(frame);
 }
 
-// ----------------------------------------------------------------------------------- joining ----
-
 void HeadLink::Start() {
   state_ = State::kJoining;
   join_deadline_ = parts_.clock.Now() + parts_.options.join_timeout;
@@ -114,8 +112,6 @@ void HeadLink::OnRefused(const FrameReader& frame) {
   }
   if (state_ == State::kJoining) Lose(ToStatus(refused->error));
 }
-
-// ---------------------------------------------------------------------------------- liveness ----
 
 void HeadLink::BeginHeartbeats(Duration interval) {
   parts_.transport.SetHeartbeat(

@@ -86,8 +86,6 @@ void Node::Stop(Duration linger, const std::string& reason) {
   OnEnd(absl::CancelledError(reason));
 }
 
-// ------------------------------------------------------------------------------ actor thread ----
-
 bool Node::RunReady() {
   for (int handled = 0; handled < kBatch; ++handled) {
     host_.RunDeferred();
@@ -180,8 +178,6 @@ void Node::OnDown(NodeId node, const absl::Status& why) {
       node, why, [&](NodeId asked) { return options_.is_head ? asked == node : !IsSelf(asked); });
 }
 
-// -------------------------------------------------------------------------- transport thread ----
-
 void Node::OnFrame(NodeId from, Frame frame) {
   FrameLetter letter{.frame = std::move(frame)};
   absl::StatusOr<std::unique_ptr<FrameReader>> reader = FrameReader::Open(letter.frame);
@@ -203,8 +199,6 @@ void Node::OnDisconnected(NodeId peer, absl::Status why) {
   // If the mailbox refuses it, the peer has flooded it and is cut off for that.
   (void)mailbox_->Push({peer, DisconnectedLetter{std::move(why)}});
 }
-
-// -------------------------------------------------------------------------------- any thread ----
 
 void Node::OnJoined() {
   {

@@ -30,7 +30,7 @@ class Node final : private TransportListener, private ActorOutside, private Memb
   Node(NodeOptions options, const Clock& clock, Transport& transport);
   ~Node() override;
 
-  // ----- Before Start, or on the actor thread.
+  // Before Start, or on the actor thread:
 
   // kAlreadyExists: an actor of that name runs. Actors start in the order of Spawn.
   absl::Status Spawn(const std::string& name, ActorFactory factory,
@@ -40,7 +40,7 @@ class Node final : private TransportListener, private ActorOutside, private Memb
                     const Supervision& supervision = {});
   absl::Status Start();
 
-  // ----- The actor thread.
+  // On the actor thread:
 
   // Handles what is ready, at most a few hundred messages. True: more is ready.
   bool RunReady();
@@ -50,7 +50,7 @@ class Node final : private TransportListener, private ActorOutside, private Memb
   // has `linger` to send what it still holds. Idempotent.
   void Stop(Duration linger, const std::string& reason = "it was asked to stop");
 
-  // ----- Any thread.
+  // On any thread:
 
   NodeId id() const { return options_.id; }
   Mailbox& mailbox() { return *mailbox_; }

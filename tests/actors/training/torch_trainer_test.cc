@@ -347,7 +347,7 @@ class AccuracyOnDigits : public testing::Test {
 
 TEST_F(AccuracyOnDigits, Lenet5Passes97Percent) {
   const auto trainer = Make(TrainingOptions(), WholeSet());
-  Train(*trainer, 1, 2500);
+  Train(*trainer, 1, 2000);
   EXPECT_GE(Accuracy(*trainer), 0.97);
 }
 
