@@ -33,6 +33,14 @@ json DropsJson(const runtime::Drops& drops) {
           {"full", drops.full}};
 }
 
+json LedgerJson(const runtime::Ledger& sent) {
+  using runtime::Traffic;
+  return {{"control", sent.Of(Traffic::kControl)},       {"state", sent.Of(Traffic::kState)},
+          {"decision", sent.Of(Traffic::kDecision)},     {"ring", sent.Of(Traffic::kRing)},
+          {"evaluation", sent.Of(Traffic::kEvaluation)}, {"join", sent.Of(Traffic::kJoin)},
+          {"checkpoint", sent.Of(Traffic::kCheckpoint)}, {"total", sent.Total()}};
+}
+
 runtime::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
 }
@@ -339,7 +347,10 @@ void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
   json ended{{"run_id", run_->id},
              {"state", status.ok() ? "done" : "failed"},
              {"step", run_->step},
-             {"syncs", run_->synchronizations}};
+             {"max_steps", run_->config.run.max_steps},
+             {"syncs", run_->synchronizations},
+             {"workers", run_->members},
+             {"bytes_total", end.result.has_value() ? end.result->bytes.Total() : 0}};
   if (end.error.has_value()) ended["code"] = end.error->code;
   ended_runs_.push_back(ended.dump());
   if (ended_runs_.size() > kEndedRunsKept) ended_runs_.erase(ended_runs_.begin());
@@ -377,9 +388,11 @@ std::string Head::StatusJson() const {
     runs.push_back({{"run_id", run_->id},
                     {"state", run_->state == RunState::kWaiting ? "queued" : "running"},
                     {"step", monitor_ != nullptr ? monitor_->step() : 0},
+                    {"max_steps", run_->config.run.max_steps},
                     {"syncs", run_->synchronizations},
                     {"workers", run_->members},
                     {"events_lost", run_->events_failed},
+                    {"bytes_total", monitor_ != nullptr ? monitor_->SentByAll().Total() : 0},
                     {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()
                                                       : absl::StrCat("workers: ", ready, " of ",
                                                                      run_->config.run.workers)}});
@@ -391,6 +404,7 @@ std::string Head::StatusJson() const {
               {"seconds", runtime::ToSeconds(context_->Now() - started_)},
               {"nodes", nodes},
               {"runs", runs},
+              {"sent", LedgerJson(options_.sent())},
               {"dropped", DropsJson(dropped)}}
       .dump();
 }

@@ -115,6 +115,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   std::string WaitsFor() const;
   std::uint64_t step() const { return round_ ? round_->step() : 0; }
   runtime::Drops Dropped() const;
+  // By the head and all members, in this run, as far as they have told.
+  runtime::Ledger SentByAll() const;
 
  private:
   struct MemberBook {
@@ -140,7 +142,6 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void OnTick();
   void LoseMember(std::uint32_t rank, const absl::Status& why);
   void End(const absl::Status& status);
-  runtime::Ledger SentByAll() const;
   runtime::ActorRef<WorkerProtocol> WorkerAt(const MemberBook& member) const;
 
   const MonitorOptions options_;

@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/run_options.h"
+#include "actors/training/blas.h"
 #include "actors/training/torch_trainer.h"
 #include "actors/worker.h"
 #include "runtime/actor/node.h"
@@ -28,6 +29,7 @@
 #include "runtime/base/status.h"
 #include "runtime/collective/zmq_ring.h"
 #include "runtime/net/address.h"
+#include "runtime/net/frame.h"
 #include "runtime/net/zmq_transport.h"
 
 namespace apps {
@@ -118,10 +120,21 @@ absl::Status RunWorker(const Options& options) {
   return ended.ok() ? stopped : ended;
 }
 
+// What `rondo check` asks: one JSON object on stdout.
+int TellOfOurselves() {
+  const nlohmann::json json{{"protocol", runtime::kProtocolVersion},
+                            {"schema", runtime::SchemaFingerprint()},
+                            {"blas_warning", actors::LimitBlasThreads()}};
+  std::printf("%s\n", json.dump().c_str());
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   Options options;
+  bool check = false;
   CLI::App app("One worker process of a Rondo cluster; started by rondo run and rondo join.");
-  app.add_option("--head", options.head, "HOST:PORT of the head")->required();
+  app.add_option("--head", options.head, "HOST:PORT of the head");
+  app.add_flag("--check", check, "tell version and BLAS, and end");
   app.add_option("--name", options.name, "what people call this worker");
   app.add_option("--folder", options.folder, "where scratch files go");
   app.add_option("--slot", options.slot, "the slot that this worker wishes for");
@@ -133,6 +146,11 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : static_cast<int>(runtime::Exit::kUsage);
+  }
+  if (check) return TellOfOurselves();
+  if (options.head.empty()) {
+    std::fprintf(stderr, "rondo-worker needs --head HOST:PORT\n");
+    return static_cast<int>(runtime::Exit::kUsage);
   }
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGTERM, OnSignal);

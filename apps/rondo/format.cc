@@ -3,6 +3,8 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 
 namespace apps {
@@ -36,6 +38,39 @@ std::string FormatSeconds(double seconds) {
   const auto whole = static_cast<std::uint64_t>(std::llround(seconds));
   if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
   return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
+}
+
+namespace {
+
+bool StartsWithDigit(const std::string& text) {
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) != 0;
+}
+
+}  // namespace
+
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  std::vector<bool> numeric;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    widths.resize(std::max(widths.size(), rows[row].size()), 0);
+    numeric.resize(widths.size(), true);
+    for (std::size_t column = 0; column < rows[row].size(); ++column) {
+      widths[column] = std::max(widths[column], rows[row][column].size());
+      if (row > 0 && !StartsWithDigit(rows[row][column])) numeric[column] = false;
+    }
+  }
+  std::string text;
+  for (const std::vector<std::string>& row : rows) {
+    std::string line;
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      const std::string pad(widths[column] - row[column].size(), ' ');
+      absl::StrAppend(&line, column == 0 ? "" : "  ", numeric[column] ? pad + row[column] : "",
+                      numeric[column] ? "" : row[column] + pad);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    absl::StrAppend(&text, line, "\n");
+  }
+  return text;
 }
 
 std::string FormatPercent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace apps {
 
@@ -19,6 +20,10 @@ std::string FormatPercent(double share);
 std::string FormatNumber(double value);
 // How many times `part` goes into `whole`: "65.2x"; "" if either is 0.
 std::string FormatRatio(std::uint64_t whole, std::uint64_t part);
+
+// A table without rules: columns two spaces apart, no spaces at the end of a line. The first row is
+// the heading; columns of which every other cell starts with a digit stand to the right.
+std::string RenderTable(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace apps
 

@@ -1,5 +1,4 @@
 // rondo: the command line. Parses, does the verb, prints; everything else is in the layers below.
-#include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,7 +9,6 @@
 #include "apps/rondo/command_line.h"
 #include "apps/rondo/output.h"
 #include "apps/rondo/verbs.h"
-#include "runtime/base/error.h"
 
 namespace apps {
 namespace {
@@ -69,11 +67,6 @@ int Main(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
-
-absl::Status NotConnected(const std::string& verb) {
-  return runtime::MakeError("NOT_AVAILABLE", runtime::Exit::kInternal,
-                            absl::StrCat("rondo ", verb, " is not connected to the cluster yet"));
-}
 
 }  // namespace apps
 

@@ -40,7 +40,8 @@ std::string SuccessEnvelope(const std::string& verb, const std::string& data_jso
                       ",\"data\":", data_json, "}");
 }
 
-std::string ErrorEnvelope(const std::string& verb, const absl::Status& status) {
+std::string ErrorEnvelope(const std::string& verb, const absl::Status& status,
+                          const std::string& data_json) {
   const runtime::UserError error = runtime::ToUserError(status);
   nlohmann::ordered_json json;
   json["schema"] = kSchema;
@@ -50,7 +51,9 @@ std::string ErrorEnvelope(const std::string& verb, const absl::Status& status) {
   json["exit"] = static_cast<int>(error.exit);
   json["message"] = error.message;
   json["hint"] = error.hint;
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (!data_json.empty()) text.insert(text.size() - 1, absl::StrCat(",\"data\":", data_json));
+  return text;
 }
 
 std::string HumanError(const absl::Status& status, bool color) {
@@ -72,6 +75,11 @@ void Output::Text(const std::string& text) {
   if (options_.format == OutputFormat::kHuman) Write(out_, WithEnd(text));
 }
 
+void Output::Screen(const std::string& text) {
+  // Home, and what is below it gone: less flicker than clearing first.
+  Text(IsControlled(out_) ? "\x1b[H\x1b[J" + text : text);
+}
+
 void Output::Note(const std::string& text) {
   if (!options_.quiet) Write(err_, WithEnd(text));
 }
@@ -86,12 +94,13 @@ void Output::Data(const std::string& verb, const std::string& data_json) {
   if (options_.format == OutputFormat::kJson) Write(out_, SuccessEnvelope(verb, data_json) + "\n");
 }
 
-int Output::Fail(const std::string& verb, const absl::Status& status) {
+int Output::Fail(const std::string& verb, const absl::Status& status,
+                 const std::string& data_json) {
   switch (options_.format) {
     case OutputFormat::kHuman: Write(err_, HumanError(status, color_)); break;
-    case OutputFormat::kJson: Write(out_, ErrorEnvelope(verb, status) + "\n"); break;
+    case OutputFormat::kJson: Write(out_, ErrorEnvelope(verb, status, data_json) + "\n"); break;
     case OutputFormat::kJsonl: {
-      std::string line = ErrorEnvelope(verb, status);
+      std::string line = ErrorEnvelope(verb, status, data_json);
       line.insert(line.size() - 1, ",\"terminal\":true");
       Write(out_, line + "\n");
       break;

@@ -28,7 +28,9 @@ struct OutputOptions {
 std::string SuccessEnvelope(const std::string& verb, const std::string& data_json);
 // {"schema":1,"ok":false,"verb":VERB,"code":...,"exit":...,"message":...,"hint":...}. `status` must
 // not be OK; `verb` may be empty.
-std::string ErrorEnvelope(const std::string& verb, const absl::Status& status);
+// `data_json`, if any, is what is known all the same: {...,"data":DATA}.
+std::string ErrorEnvelope(const std::string& verb, const absl::Status& status,
+                          const std::string& data_json = "");
 // "error[CODE]: message\n  hint: ...\n".
 std::string HumanError(const absl::Status& status, bool color);
 
@@ -42,6 +44,8 @@ class Output {
   // Whether `err` is a terminal that understands control codes.
   bool is_terminal() const { return is_terminal_; }
 
+  // Human text that takes the place of what was shown before, where stdout is a terminal.
+  void Screen(const std::string& text);
   // Human text for stdout, without its last end of line; nothing under --json and --jsonl.
   void Text(const std::string& text);
   // A note for stderr; nothing when quiet.
@@ -54,7 +58,7 @@ class Output {
   void Data(const std::string& verb, const std::string& data_json);
 
   // Prints the error where the format wants it and returns the exit code of `status`.
-  int Fail(const std::string& verb, const absl::Status& status);
+  int Fail(const std::string& verb, const absl::Status& status, const std::string& data_json = "");
   // Writes out what is buffered. kUnavailable: stdout did not take it, as on a full disk.
   absl::Status Flush();
 

@@ -1,6 +1,5 @@
 // `rondo run`: resolve the config, then train here or submit it.
 #include <absl/strings/str_cat.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -9,9 +8,11 @@
 #include "apps/rondo/follow.h"
 #include "apps/rondo/head_process.h"
 #include "apps/rondo/progress.h"
+#include "apps/rondo/run_plan.h"
 #include "apps/rondo/signals.h"
 #include "apps/rondo/verbs.h"
 #include "apps/rondo/worker_pool.h"
+#include "runtime/base/error.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
@@ -21,29 +22,25 @@ namespace {
 constexpr runtime::Duration kWorkersEnd = std::chrono::seconds(3);
 constexpr runtime::Duration kGrace = std::chrono::seconds(1);
 
-std::vector<std::string> EnvironmentLines() {
-  std::vector<std::string> lines;
-  for (char** line = environ; line != nullptr && *line != nullptr; ++line)
-    lines.emplace_back(*line);
-  return lines;
-}
-
-absl::StatusOr<actors::ResolvedConfig> Resolve(const RunOptions& options) {
-  actors::ConfigSources sources;
-  ASSIGN_OR_RETURN(sources.text, actors::ReadConfigFile(options.config_path));
-  sources.name = options.config_path;
-  sources.environment = EnvironmentLines();
-  sources.overrides = options.overrides;
-  return actors::ResolveRunConfig(sources);
-}
-
-// Every value and its origin: as TOML for people, as {"config": TOML, "origins": {...}} for --json.
-void PrintResolved(const actors::ResolvedConfig& resolved, Output& output) {
+// Every value and its origin, and what the run would do: as text, or in one object with "config"
+// (as TOML) and "origins". Data that cannot be read is an error, but the values are told all the
+// same.
+absl::StatusOr<int> DryRun(const actors::ResolvedConfig& resolved, Output& output) {
   nlohmann::ordered_json json;
   json["config"] = actors::ToToml(resolved.config);
   json["origins"] = resolved.origins;
-  output.Data("run", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const auto dump = [&json] {
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
   output.Text(actors::ToToml(resolved));
+  const absl::StatusOr<RunPlan> plan = PlanRun(resolved.config);
+  if (!plan.ok()) return output.Fail("run", plan.status(), dump());
+  json.update(nlohmann::ordered_json::parse(PlanToJson(*plan)));
+  output.Data("run", dump());
+  json["terminal"] = true;
+  output.Event(dump());
+  output.Text("\n" + RenderPlan(*plan, resolved.config));
+  return 0;
 }
 
 runtime::LivenessProfile LivenessOf(actors::Profile profile) {
@@ -62,6 +59,14 @@ ProgressOptions ProgressOptionsOf(const actors::RunConfig& config, const std::st
 void PrintResult(const actors::RunResult& result, Output& output) {
   output.Data("run", actors::ToJson(result));
   output.Text(RenderResult(result));
+}
+
+// The error of a run whose files are on this machine.
+absl::Status WithLogs(const absl::Status& why, const std::string& folder) {
+  runtime::UserError error = runtime::ToUserError(why);
+  absl::StrAppend(&error.message, error.message.ends_with('\n') ? "" : "\n", "logs: ", folder,
+                  "/logs");
+  return runtime::ToStatus(error);
 }
 
 // A head and workers on this machine, which end with the run.
@@ -93,7 +98,7 @@ absl::StatusOr<int> RunEmbedded(const actors::RunConfig& config, Output& output)
   // The workers hear that the head ends, and end by themselves.
   head->Stop();
   workers.StopAll(clock.Now() + kWorkersEnd, kGrace);
-  RETURN_IF_ERROR(result.status());
+  if (!result.ok()) return WithLogs(result.status(), accepted.folder);
   PrintResult(**result, output);
   return signals->received() != 0 ? signals->ExitCode() : 0;
 }
@@ -113,6 +118,9 @@ absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::str
                    Follow({.client = *client, .progress = progress, .signals = *signals}));
   if (!result.has_value()) {
     progress.Note(absl::StrCat("detached; run ", accepted.run_id, " goes on"));
+    output.Event(
+        nlohmann::json{{"event", "detached"}, {"run_id", accepted.run_id}, {"terminal", true}}
+            .dump());
     return signals->ExitCode();
   }
   PrintResult(*result, output);
@@ -122,11 +130,9 @@ absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::str
 }  // namespace
 
 absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
-  ASSIGN_OR_RETURN(const actors::ResolvedConfig resolved, Resolve(options));
-  if (options.dry_run) {
-    PrintResolved(resolved, output);
-    return 0;
-  }
+  ASSIGN_OR_RETURN(const actors::ResolvedConfig resolved,
+                   ResolveConfig(options.config_path, options.overrides));
+  if (options.dry_run) return DryRun(resolved, output);
   return options.head.has_value() ? RunSubmitted(resolved.config, *options.head, output)
                                   : RunEmbedded(resolved.config, output);
 }

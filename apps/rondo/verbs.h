@@ -21,9 +21,6 @@ absl::StatusOr<int> BenchAllreduce(const BenchAllreduceOptions& options, Output&
 absl::StatusOr<int> Version(const VersionOptions& options, Output& output);
 absl::StatusOr<int> Help(const HelpOptions& options, Output& output);
 
-// The error of a verb that is not connected to the cluster yet.
-absl::Status NotConnected(const std::string& verb);
-
 }  // namespace apps
 
 #endif  // RONDO_APPS_RONDO_VERBS_H_

@@ -1,0 +1,149 @@
+#include "apps/rondo/run_plan.h"
+
+#include <absl/strings/str_cat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+
+#include "actors/run_options.h"
+#include "apps/rondo/format.h"
+#include "runtime/base/status.h"
+
+namespace apps {
+namespace {
+
+using actors::Strategy;
+using Rows = std::vector<std::vector<std::string>>;
+
+Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescription& training,
+                   Strategy strategy, std::uint64_t tau) {
+  actors::RunConfig other = config;
+  other.strategy.name = strategy;
+  other.strategy.tau = tau;
+  const actors::SyncPolicyOptions options = actors::SyncPolicyOptionsOf(other, training.parameters);
+  Prediction prediction{.strategy = strategy, .tau = tau};
+  if (strategy == Strategy::kFda && config.optimizer.name != actors::OptimizerName::kAdam) {
+    return prediction;
+  }
+  prediction.syncs = actors::PredictSynchronizations(
+      options, training.parameters, config.optimizer.learning_rate, config.run.max_steps);
+  prediction.bytes = actors::PredictBytes(options, training.total, config.run.workers,
+                                          config.run.max_steps, *prediction.syncs);
+  return prediction;
+}
+
+std::string NameOf(const Prediction& prediction) {
+  return prediction.strategy == Strategy::kLocal
+             ? absl::StrCat("local, tau ", FormatCount(prediction.tau))
+             : actors::ToString(prediction.strategy);
+}
+
+std::string RenderSamples(const actors::TrainingDescription& training) {
+  std::size_t classes = 0;
+  for (const auto& shard : training.samples) classes = std::max(classes, shard.size());
+  Rows rows = {{"samples"}};
+  for (std::size_t label = 0; label < classes; ++label) {
+    rows.front().push_back(absl::StrCat("class ", label));
+  }
+  rows.front().push_back("all");
+  for (std::size_t worker = 0; worker < training.samples.size(); ++worker) {
+    const std::vector<std::uint64_t>& shard = training.samples[worker];
+    rows.push_back({absl::StrCat("worker ", worker)});
+    for (const std::uint64_t count : shard) rows.back().push_back(FormatCount(count));
+    rows.back().push_back(
+        FormatCount(std::accumulate(shard.begin(), shard.end(), std::uint64_t{0})));
+  }
+  return RenderTable(rows);
+}
+
+std::string RenderPredictions(const RunPlan& plan) {
+  Rows rows = {{"predicted", "syncs", "ring", "states", "all"}};
+  bool unknown = false;
+  for (const Prediction& prediction : plan.predictions) {
+    if (!prediction.syncs.has_value()) {
+      unknown = true;
+      continue;
+    }
+    rows.push_back({NameOf(prediction), FormatCount(*prediction.syncs),
+                    FormatBytes(prediction.bytes.ring), FormatBytes(prediction.bytes.state),
+                    FormatBytes(prediction.bytes.total)});
+  }
+  return RenderTable(rows) +
+         (unknown ? "fda: how often it synchronizes can be foretold for adam only\n"
+                  : "fda's is an estimate: it synchronizes when the replicas have drifted apart\n");
+}
+
+}  // namespace
+
+absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
+    const std::string& path, const std::vector<actors::ConfigOverride>& overrides) {
+  actors::ConfigSources sources;
+  ASSIGN_OR_RETURN(sources.text, actors::ReadConfigFile(path));
+  sources.name = path;
+  for (char** line = environ; line != nullptr && *line != nullptr; ++line) {
+    sources.environment.emplace_back(*line);
+  }
+  sources.overrides = overrides;
+  return actors::ResolveRunConfig(sources);
+}
+
+absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
+  RunPlan plan{.theta_is_given = config.strategy.theta.has_value()};
+  // Describe needs no torch, so there is no need to ask a worker process.
+  ASSIGN_OR_RETURN(plan.training,
+                   actors::Describe(actors::TrainingOptionsOf(config), config.run.workers));
+  plan.theta = actors::ThetaFor(config, plan.training.parameters);
+  plan.predictions.push_back(Predict(config, plan.training, Strategy::kFda, 0));
+  std::uint64_t tau = config.strategy.tau;
+  if (const auto syncs = plan.predictions.front().syncs; tau == 0 && syncs.has_value()) {
+    tau = (config.run.max_steps + *syncs - 1) / *syncs;
+  }
+  if (tau != 0) plan.predictions.push_back(Predict(config, plan.training, Strategy::kLocal, tau));
+  plan.predictions.push_back(Predict(config, plan.training, Strategy::kSynchronous, 0));
+  return plan;
+}
+
+std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
+  const actors::TrainingDescription& training = plan.training;
+  std::string text = absl::StrCat(FormatCount(training.parameters), " parameters (d), ",
+                                  FormatCount(training.train_samples), " training and ",
+                                  FormatCount(training.test_samples), " test samples\n");
+  if (config.strategy.name == Strategy::kFda) {
+    absl::StrAppend(&text, "theta ", FormatNumber(plan.theta),
+                    plan.theta_is_given ? ", as given\n"
+                                        : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
+  }
+  return absl::StrCat(text, "\n", RenderSamples(training), "\n", RenderPredictions(plan));
+}
+
+std::string PlanToJson(const RunPlan& plan) {
+  nlohmann::ordered_json json;
+  json["parameters"] = plan.training.parameters;
+  json["floats"] = plan.training.total;
+  json["theta"] = plan.theta;
+  json["theta_is_given"] = plan.theta_is_given;
+  json["train_samples"] = plan.training.train_samples;
+  json["test_samples"] = plan.training.test_samples;
+  json["samples"] = plan.training.samples;
+  json["predicted"] = nlohmann::ordered_json::object();
+  for (const Prediction& prediction : plan.predictions) {
+    nlohmann::ordered_json bytes;
+    if (prediction.strategy == Strategy::kLocal) bytes["tau"] = prediction.tau;
+    if (prediction.syncs.has_value()) {
+      bytes["syncs"] = *prediction.syncs;
+      bytes["bytes"] = {{"ring", prediction.bytes.ring},
+                        {"state", prediction.bytes.state},
+                        {"total", prediction.bytes.total}};
+    } else {
+      bytes["syncs"] = nullptr;
+      bytes["bytes"] = nullptr;
+    }
+    json["predicted"][actors::ToString(prediction.strategy)] = bytes;
+  }
+  return json.dump();
+}
+
+}  // namespace apps

@@ -1,0 +1,147 @@
+#include "apps/rondo/status_text.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "apps/rondo/format.h"
+#include "runtime/base/error.h"
+#include "runtime/base/status.h"
+
+namespace apps {
+namespace {
+
+using Json = nlohmann::json;
+using Rows = std::vector<std::vector<std::string>>;
+
+// Runs that have ended and are still shown.
+constexpr std::size_t kEndedShown = 5;
+
+absl::StatusOr<Json> Parse(const std::string& text) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool whole = json.is_object() && json.contains("nodes") && json["nodes"].is_array() &&
+                     json.contains("runs") && json["runs"].is_array();
+  if (whole) return json;
+  return runtime::MakeError("BAD_STATUS", runtime::Exit::kIncompatible,
+                            "the head's status cannot be read: it is another version's",
+                            "compare rondo version on both machines");
+}
+
+std::string TextOf(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::uint64_t CountOf(const Json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+double SecondsOf(const Json& object) {
+  const auto found = object.find("seconds");
+  return found != object.end() && found->is_number() ? found->get<double>() : -1;
+}
+
+bool IsOn(const Json& run) {
+  return TextOf(run, "state") == "running" || TextOf(run, "state") == "queued";
+}
+
+std::string Plural(std::size_t count, const std::string& noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
+}
+
+std::size_t CountRole(const Json& json, const std::string& role) {
+  std::size_t count = 0;
+  for (const Json& node : json["nodes"]) count += TextOf(node, "role") == role ? 1 : 0;
+  return count;
+}
+
+// Those who ask, this status among them, are no part of the cluster.
+std::string RenderNodes(const Json& json) {
+  Rows rows = {{"node", "role", "state", "up", "pid", "address"}};
+  for (const Json& node : json["nodes"]) {
+    if (TextOf(node, "role") == "client") continue;
+    rows.push_back({TextOf(node, "name"), TextOf(node, "role"), TextOf(node, "state"),
+                    FormatSeconds(SecondsOf(node)), std::to_string(CountOf(node, "pid")),
+                    TextOf(node, "address")});
+  }
+  if (rows.size() == 1) {
+    return absl::StrCat("no nodes; add this machine with: rondo join ", TextOf(json, "address"),
+                        "\n");
+  }
+  return RenderTable(rows);
+}
+
+std::string StepOf(const Json& run) {
+  const std::string step = FormatCount(CountOf(run, "step"));
+  const std::uint64_t of = CountOf(run, "max_steps");
+  return of == 0 ? step : absl::StrCat(step, "/", FormatCount(of));
+}
+
+std::string RenderRuns(const Json& json) {
+  const Json& runs = json["runs"];
+  std::size_t ended = 0;
+  for (const Json& run : runs) ended += IsOn(run) ? 0 : 1;
+  std::size_t hidden = ended > kEndedShown ? ended - kEndedShown : 0;
+  Rows rows = {{"run", "state", "step", "syncs", "workers", "sent", "waits for"}};
+  for (const Json& run : runs) {
+    if (!IsOn(run) && hidden > 0) {
+      --hidden;
+      continue;
+    }
+    rows.push_back({TextOf(run, "run_id"), TextOf(run, "state"), StepOf(run),
+                    FormatCount(CountOf(run, "syncs")), FormatCount(CountOf(run, "workers")),
+                    FormatBytes(CountOf(run, "bytes_total")),
+                    IsOn(run) ? TextOf(run, "waits_for") : TextOf(run, "code")});
+  }
+  if (rows.size() == 1) {
+    return absl::StrCat("no runs; start one with: rondo run CONFIG --head ",
+                        TextOf(json, "address"), "\n");
+  }
+  return RenderTable(rows);
+}
+
+// "handshake 2, frame 1", or "" if all are zero.
+std::string RenderCounts(const Json& json, const char* name, std::string (*format)(std::uint64_t)) {
+  std::string text;
+  const auto counts = json.find(name);
+  if (counts == json.end() || !counts->is_object()) return text;
+  for (const auto& [kind, count] : counts->items()) {
+    if (!count.is_number_unsigned() || count.get<std::uint64_t>() == 0 || kind == "total") continue;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", kind, " ", format(count.get<std::uint64_t>()));
+  }
+  return text;
+}
+
+std::string OrNothing(const std::string& text) { return text.empty() ? "nothing" : text; }
+
+}  // namespace
+
+absl::StatusOr<std::string> RenderStatus(const std::string& json_text) {
+  ASSIGN_OR_RETURN(const Json json, Parse(json_text));
+  return absl::StrCat("head ", TextOf(json, "address"), "  up ", FormatSeconds(SecondsOf(json)),
+                      "  ", Plural(CountRole(json, "worker"), "worker"), "\n\n", RenderNodes(json),
+                      "\n", RenderRuns(json), "\nhead sent     ",
+                      OrNothing(RenderCounts(json, "sent", FormatBytes)), "\ndropped       ",
+                      OrNothing(RenderCounts(json, "dropped", FormatCount)), "\n");
+}
+
+absl::StatusOr<std::string> RenderWhatIsOn(const std::string& json_text) {
+  ASSIGN_OR_RETURN(const Json json, Parse(json_text));
+  std::string text;
+  for (const Json& run : json["runs"]) {
+    if (!IsOn(run)) continue;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", "run ", TextOf(run, "run_id"), " at step ",
+                    FormatCount(CountOf(run, "step")));
+  }
+  if (const std::size_t workers = CountRole(json, "worker"); workers > 0) {
+    absl::StrAppend(&text, text.empty() ? "" : ", ", Plural(workers, "worker"));
+  }
+  return text;
+}
+
+}  // namespace apps
