@@ -141,7 +141,7 @@ TEST(HeadKilled, EndsJoinsWorkersAndFollowerAndTheSmallestSlotKeepsTheModel) {
   ASSERT_THAT(models, SizeIs(1));
   EXPECT_THAT(models[0], HasSubstr("/orphan-"));
   EXPECT_THAT(FloatsOf(models[0]), SizeIs(1000));
-  // The one that kept it says where.
+  // Where it is, the machine that keeps it says.
   std::string said;
   for (std::size_t i = 0; i < 3; ++i) said += cluster.join(i).err();
   EXPECT_THAT(said, HasSubstr(models[0]));
