@@ -379,6 +379,7 @@ std::string Head::StatusJson() const {
                     {"step", monitor_ != nullptr ? monitor_->step() : 0},
                     {"syncs", run_->synchronizations},
                     {"workers", run_->members},
+                    {"events_lost", run_->events_failed},
                     {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()
                                                       : absl::StrCat("workers: ", ready, " of ",
                                                                      run_->config.run.workers)}});
