@@ -357,7 +357,7 @@ void AddNetworkKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("network", "profile", RONDO_AT(network.profile)));
   keys.push_back(Choice("network", "transport", RONDO_AT(network.transport)));
   keys.push_back(
-      Integer("network", "chunk_bytes", RONDO_AT(network.chunk_bytes), {65536, 16 << 20, 65536}));
+      Integer("network", "chunk_bytes", RONDO_AT(network.chunk_bytes), {65536, 4 << 20, 65536}));
   keys.push_back(Integer("network", "credits", RONDO_AT(network.credits), {1, 32}));
 }
 

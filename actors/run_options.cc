@@ -1,5 +1,7 @@
 #include "actors/run_options.h"
 
+#include "runtime/base/require.h"
+
 namespace actors {
 
 EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t trainable) {
@@ -44,6 +46,19 @@ TrainingOptions TrainingOptionsOf(const RunConfig& config) {
                     .step_time_seconds = config.model.step_time,
                     .integer = config.model.integer},
   };
+}
+
+runtime::RingOptions RingOptionsOf(const RunConfig& config) {
+  return {.chunk_bytes = config.network.chunk_bytes, .credits = config.network.credits};
+}
+
+runtime::RingTransport RingTransportOf(const RunConfig& config) {
+  switch (config.network.transport) {
+    case TransportName::kAuto: return runtime::RingTransport::kAuto;
+    case TransportName::kTcp: return runtime::RingTransport::kTcp;
+    case TransportName::kIpc: return runtime::RingTransport::kIpc;
+  }
+  REQUIRE(false);
 }
 
 }  // namespace actors

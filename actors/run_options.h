@@ -8,6 +8,7 @@
 #include "actors/averaging/sync_policy.h"
 #include "actors/run_config.h"
 #include "actors/training/training_options.h"
+#include "runtime/collective/ring.h"
 
 namespace actors {
 
@@ -17,6 +18,8 @@ EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t train
 // a test of the last synchronized model needs no boundary of its own.
 SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable);
 TrainingOptions TrainingOptionsOf(const RunConfig& config);
+runtime::RingOptions RingOptionsOf(const RunConfig& config);
+runtime::RingTransport RingTransportOf(const RunConfig& config);
 
 }  // namespace actors
 

@@ -172,6 +172,8 @@ void Worker::Obey(const Start& start, const Order& order) {
   runtime::RingJob job{.fence = order.fence,
                        .traffic = traffic,
                        .rank = static_cast<std::uint32_t>(self - start.members.begin()),
+                       .options = RingOptionsOf(run_->config),
+                       .transport = RingTransportOf(run_->config),
                        .local = run_->replica->local(),
                        .base = run_->replica->base(),
                        .shadow = run_->replica->shadow(),

@@ -11,6 +11,7 @@
 #include <absl/functional/any_invocable.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -42,11 +43,26 @@ struct RingMember {
   float weight = 1;
 };
 
+// How chunks travel; equal on all members of a ring.
+struct RingOptions {
+  std::size_t chunk_bytes = 512 * 1024;  // A multiple of kLeafBytes, at most kMaxChunkBytes.
+  std::uint32_t credits = 8;  // Chunks on the way to a member, at most. 1 to kMaxCredits.
+};
+inline constexpr std::uint32_t kMaxCredits = 32;
+
+enum class RingTransport {
+  kAuto,  // ipc between members of one host, else tcp.
+  kTcp,
+  kIpc,  // kUnavailable for a neighbour on another host.
+};
+
 struct RingJob {
   Fence fence;
   Traffic traffic = Traffic::kRing;  // kRing or kEvaluation: whom the bytes are booked to.
   std::vector<RingMember> members;   // In ring order; 1 to 32.
   std::uint32_t rank = 0;            // This worker's place in `members`.
+  RingOptions options;
+  RingTransport transport = RingTransport::kAuto;
   // All of one length >= 1; borrowed until `done` is called.
   std::span<const float> local;
   std::span<const float> base;

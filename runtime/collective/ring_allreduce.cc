@@ -31,10 +31,8 @@ float TotalWeight(std::span<const RingMember> members) {
   return static_cast<float>(total);
 }
 
-RingAllreduce::RingAllreduce(NodeId self, RingOptions options, RingLink& link, const Clock& clock)
-    : self_(self), options_(options), link_(link), clock_(clock) {
-  REQUIRE(options.credits >= 1 && options.credits <= 32);
-}
+RingAllreduce::RingAllreduce(NodeId self, RingLink& link, const Clock& clock)
+    : self_(self), link_(link), clock_(clock) {}
 
 RingAllreduce::~RingAllreduce() = default;
 
@@ -46,6 +44,15 @@ absl::Status RingAllreduce::Check(const RingJob& job, NodeId self) {
   if (job.rank >= job.members.size() || job.members[job.rank].node != self) {
     return absl::InvalidArgumentError(
         absl::StrCat("rank ", job.rank, " of the ring is not this node"));
+  }
+  const RingOptions& options = job.options;
+  if (options.chunk_bytes == 0 || options.chunk_bytes % kLeafBytes != 0 ||
+      options.chunk_bytes > kMaxChunkBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("chunks of ", options.chunk_bytes, " bytes"));
+  }
+  if (options.credits < 1 || options.credits > kMaxCredits) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.credits, " credits; a ring takes 1 to ", kMaxCredits));
   }
   for (std::size_t i = 0; i < job.members.size(); ++i) {
     if (!std::isfinite(job.members[i].weight) || job.members[i].weight < 0) {
@@ -111,7 +118,7 @@ void RingAllreduce::RunAlone() {
 
 void RingAllreduce::Arm() {
   plan_.emplace(job_->local.size(), static_cast<std::uint32_t>(job_->members.size()),
-                options_.chunk_bytes);
+                job_->options.chunk_bytes);
   tree_.emplace(job_->layout_hash, job_->shadow);
   incoming_.emplace(*plan_, plan_->PreviousRank(job_->rank));
   outgoing_.emplace(*plan_, job_->rank);
@@ -301,7 +308,7 @@ void RingAllreduce::Unpark() {
 }
 
 void RingAllreduce::ReturnCredit() {
-  const std::uint32_t limit = std::min(incoming_length_, consumed_ + options_.credits);
+  const std::uint32_t limit = std::min(incoming_length_, consumed_ + job_->options.credits);
   if (limit == granted_) return;
   granted_ = limit;
   result_.total_bytes += link_.SendCredit(Previous().node, job_->fence, {.limit = limit});

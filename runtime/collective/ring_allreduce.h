@@ -32,11 +32,6 @@
 
 namespace runtime {
 
-struct RingOptions {
-  std::size_t chunk_bytes = 512 * 1024;  // A multiple of kLeafBytes, at most kMaxChunkBytes.
-  std::uint32_t credits = 8;             // Chunks on the way to a member, at most. 1 to 32.
-};
-
 // A chunk that is being sent from `shadow`.
 struct RingLease {
   std::uint64_t job = 0;    // Leases of older jobs may come back late.
@@ -73,7 +68,7 @@ enum class ChunkFate {
 class RingAllreduce {
  public:
   // `link` and `clock` outlive it.
-  RingAllreduce(NodeId self, RingOptions options, RingLink& link, const Clock& clock);
+  RingAllreduce(NodeId self, RingLink& link, const Clock& clock);
   RingAllreduce(const RingAllreduce&) = delete;
   RingAllreduce& operator=(const RingAllreduce&) = delete;
   ~RingAllreduce();
@@ -160,7 +155,6 @@ class RingAllreduce {
   void CallDone(absl::StatusOr<RingResult> result);
 
   const NodeId self_;
-  const RingOptions options_;
   RingLink& link_;
   const Clock& clock_;
   std::optional<EarlyCredit> early_credit_;

@@ -150,6 +150,8 @@ absl::Status RunForked(std::uint32_t count, Time deadline,
 
 BenchmarkMember::BenchmarkMember(const RingBenchmarkOptions& options, std::uint32_t rank)
     : rank_(rank),
+      options_(options.ring),
+      transport_(options.transport),
       base_(options.elements, 1.0F),
       local_(options.elements),
       shadow_(options.elements) {
@@ -163,9 +165,7 @@ absl::StatusOr<std::unique_ptr<BenchmarkMember>> BenchmarkMember::Create(
   std::unique_ptr<BenchmarkMember> member(new BenchmarkMember(options, rank));
   std::random_device random;
   const NodeId node = {.high = std::uint64_t{random()} << 32 | random(), .low = random()};
-  ASSIGN_OR_RETURN(
-      member->ring_,
-      ZmqRing::Create({.node = node, .transport = options.transport, .ring = options.ring}));
+  ASSIGN_OR_RETURN(member->ring_, ZmqRing::Create({.node = node}));
   const RingEndpoint endpoint = member->ring_->endpoint();
   board.Write(rank, absl::StrCat(node.high, " ", node.low, " ", endpoint.tcp, " ", endpoint.ipc,
                                  " ", endpoint.host_key));
@@ -193,6 +193,8 @@ absl::StatusOr<RingResult> BenchmarkMember::Run(Time deadline) {
       {.fence = {.run = 1, .head_epoch = 1, .attempt = ++attempt_},
        .members = members_,
        .rank = rank_,
+       .options = options_,
+       .transport = transport_,
        .local = local_,
        .base = base_,
        .shadow = shadow_},

@@ -94,6 +94,8 @@ class BenchmarkMember {
   BenchmarkMember(const RingBenchmarkOptions& options, std::uint32_t rank);
 
   const std::uint32_t rank_;
+  const RingOptions options_;
+  const RingTransport transport_;
   std::vector<float> base_, local_, shadow_;
   std::vector<RingMember> members_;
   std::uint32_t attempt_ = 0;

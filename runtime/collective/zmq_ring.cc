@@ -36,8 +36,7 @@ absl::StatusOr<std::unique_ptr<ZmqRing>> ZmqRing::Create(ZmqRingOptions options)
   std::unique_ptr<ZmqRing> ring(new ZmqRing());
   ASSIGN_OR_RETURN(ring->link_, ZmqRingLink::Open(options, ring->counters_));
   ring->endpoint_ = ring->link_->endpoint();
-  ring->machine_ =
-      std::make_unique<RingAllreduce>(options.node, options.ring, *ring->link_, ring->clock_);
+  ring->machine_ = std::make_unique<RingAllreduce>(options.node, *ring->link_, ring->clock_);
   ring->thread_ = std::thread([self = ring.get()] { self->Run(); });
   return ring;
 }

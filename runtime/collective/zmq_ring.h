@@ -23,20 +23,12 @@
 
 namespace runtime {
 
-enum class RingTransport {
-  kAuto,  // ipc between members of one host, else tcp.
-  kTcp,
-  kIpc,
-};
-
 struct ZmqRingOptions {
   NodeId node;
   std::string listen_host = "127.0.0.1";  // Numeric address, or "*" for all.
   std::string advertised_host;            // What the others connect to; empty: listen_host.
   std::uint16_t first_port = 0;           // Range to listen in; 0: the system chooses.
   std::uint16_t last_port = 0;
-  RingTransport transport = RingTransport::kAuto;
-  RingOptions ring;  // Equal on all members.
 };
 
 // What ring sockets counted. Any thread.

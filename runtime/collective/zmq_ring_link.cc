@@ -107,11 +107,10 @@ absl::Status ZmqRingLink::Bind() {
   SetOption(listener_, ZMQ_LINGER, 0);
   SetOption(listener_, ZMQ_BACKLOG, kBacklog);
   SetOption(listener_, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  SetOption(listener_, ZMQ_RCVHWM, static_cast<int>(options_.ring.credits) + 8);
+  SetOption(listener_, ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
   SetOption(listener_, ZMQ_IPV6, options_.listen_host.find(':') != std::string::npos ? 1 : 0);
-  SetMaxMessage(listener_, options_.ring.chunk_bytes);
+  SetMaxMessage(listener_, kMaxChunkBytes);
   RETURN_IF_ERROR(BindTcp());
-  if (options_.transport == RingTransport::kTcp) return absl::OkStatus();
   // An abstract name: nothing on disk to leave behind.
   const std::string name = "ipc://@rondo-" + options_.node.ToString();
   if (zmq_bind(listener_, name.c_str()) != 0) {
@@ -147,10 +146,15 @@ std::uint64_t ZmqRingLink::Booked(std::uint64_t bytes) {
   return bytes;
 }
 
-std::string ZmqRingLink::AddressOf(const RingEndpoint& peer) const {
-  if (options_.transport == RingTransport::kIpc) return peer.ipc;
+// Empty: there is no such way to `peer`.
+std::string ZmqRingLink::AddressOf(const RingEndpoint& peer, RingTransport transport) const {
   const bool same_host = !endpoint_.host_key.empty() && endpoint_.host_key == peer.host_key;
-  return same_host && !peer.ipc.empty() ? peer.ipc : peer.tcp;
+  switch (transport) {
+    case RingTransport::kAuto: return same_host && !peer.ipc.empty() ? peer.ipc : peer.tcp;
+    case RingTransport::kTcp: return peer.tcp;
+    case RingTransport::kIpc: return same_host ? peer.ipc : "";
+  }
+  REQUIRE(false);
 }
 
 std::uint64_t ZmqRingLink::Connect(const RingJob& job, const RingMember& next) {
@@ -159,18 +163,24 @@ std::uint64_t ZmqRingLink::Connect(const RingJob& job, const RingMember& next) {
                          next_fence_.head_epoch == fence.head_epoch &&
                          next_fence_.view == fence.view;
   const bool keep = next_ != nullptr && failure_.empty() && same_view &&
-                    next_member_.node == next.node && next_member_.endpoint == next.endpoint;
+                    next_member_.node == next.node && next_member_.endpoint == next.endpoint &&
+                    next_transport_ == job.transport;
   if (!keep) Disconnect();
   next_member_ = next;
+  next_transport_ = job.transport;
   next_fence_ = fence;
   evaluation_ = job.traffic == Traffic::kEvaluation;
   books_.push_back(std::make_unique<LeaseBook>(*releases_, job.shadow_owner));
   if (keep) return 0;
-  OpenNext(AddressOf(next.endpoint));
+  OpenNext(AddressOf(next.endpoint, job.transport));
   return next_ == nullptr ? 0 : Booked(kHandshakeBytes) + SendHello();
 }
 
 void ZmqRingLink::OpenNext(const std::string& address) {
+  if (address.empty()) {
+    SetFailure("it is on another host, and the transport is ipc");
+    return;
+  }
   next_ = zmq_socket(context_, ZMQ_DEALER);
   monitor_ = zmq_socket(context_, ZMQ_PAIR);
   if (next_ == nullptr || monitor_ == nullptr) {

@@ -68,7 +68,7 @@ class ZmqRingLink final : public RingLink {
   absl::Status Bind();
   absl::Status BindTcp();
   void OpenNext(const std::string& address);
-  std::string AddressOf(const RingEndpoint& peer) const;
+  std::string AddressOf(const RingEndpoint& peer, RingTransport transport) const;
   const Route* RouteById(std::string_view id) const;
   bool SetRoute(const Route& route);
   void OnMessage(RingAllreduce& machine, std::string_view id, std::span<const std::byte> header,
@@ -99,6 +99,7 @@ class ZmqRingLink final : public RingLink {
   void* monitor_ = nullptr;   // PAIR: what happens to next_'s connection.
   std::uint64_t opened_ = 0;  // Connections so far; names the monitors.
   RingMember next_member_;
+  RingTransport next_transport_ = RingTransport::kAuto;
   Fence next_fence_;     // Of the last job that connected.
   std::string failure_;  // Why next_ cannot be used; empty: it can.
   bool failure_is_news_ = false;

@@ -21,8 +21,8 @@ std::size_t ChunkBytes(const ChunkHeader& header) {
 
 }  // namespace
 
-SimRing::SimRing(NodeId self, RingOptions options, SimRingNetwork& network)
-    : self_(self), network_(network), machine_(self, options, *this, network.clock_) {
+SimRing::SimRing(NodeId self, SimRingNetwork& network)
+    : self_(self), network_(network), machine_(self, *this, network.clock_) {
   const bool inserted = network_.rings_.emplace(self, this).second;
   REQUIRE(inserted);
 }

@@ -54,7 +54,7 @@ class SimRing final : public Ring, private RingLink {
  public:
   // `network` outlives it. Destroying it is the death of its process: no `done` is called, and the
   // ring before it learns that the connection is gone.
-  SimRing(NodeId self, RingOptions options, SimRingNetwork& network);
+  SimRing(NodeId self, SimRingNetwork& network);
   ~SimRing() override;
 
   RingEndpoint endpoint() const override;

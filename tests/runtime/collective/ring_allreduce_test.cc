@@ -83,8 +83,8 @@ class World final : public Clock {
 // K members with random models near a common base.
 struct Cluster {
   Cluster(World& world, std::uint32_t world_size, std::size_t floats,
-          RingOptions options = {.chunk_bytes = kLeafBytes, .credits = 2})
-      : base(floats), weights(world_size, 1.0F), results(world_size) {
+          const RingOptions& ring_options = {.chunk_bytes = kLeafBytes, .credits = 2})
+      : options(ring_options), base(floats), weights(world_size, 1.0F), results(world_size) {
     std::normal_distribution<float> normal;
     for (float& value : base) value = normal(world.generator());
     for (std::uint32_t rank = 0; rank < world_size; ++rank) {
@@ -92,8 +92,7 @@ struct Cluster {
       for (float& value : locals.back()) value += 0.1F * normal(world.generator());
       shadows.emplace_back(floats, std::numeric_limits<float>::quiet_NaN());
       members.push_back({.node = {.high = 77, .low = rank + 1}});
-      rings.push_back(
-          std::make_unique<sim::SimRing>(members.back().node, options, world.network()));
+      rings.push_back(std::make_unique<sim::SimRing>(members.back().node, world.network()));
     }
   }
 
@@ -102,6 +101,7 @@ struct Cluster {
     return {.fence = fence,
             .members = members,
             .rank = rank,
+            .options = options,
             .local = locals[rank],
             .base = base,
             .shadow = shadows[rank],
@@ -133,6 +133,7 @@ struct Cluster {
     }
   }
 
+  const RingOptions options;
   Fence newest;
   std::vector<float> base;
   std::vector<std::vector<float>> locals, shadows;
@@ -395,6 +396,7 @@ class TwoMachines : public testing::Test {
           {.fence = fence,
            .members = members_,
            .rank = rank,
+           .options = {.chunk_bytes = kLeafBytes, .credits = 3},
            .local = locals_[rank],
            .base = base_,
            .shadow = shadows_[rank],
@@ -424,9 +426,7 @@ class TwoMachines : public testing::Test {
   std::vector<std::vector<float>> shadows_ = {std::vector<float>(kFloats),
                                               std::vector<float>(kFloats)};
   RecordingLink links_[2];
-  RingAllreduce machines_[2] = {
-      {{0, 1}, {.chunk_bytes = kLeafBytes, .credits = 3}, links_[0], clock_},
-      {{0, 2}, {.chunk_bytes = kLeafBytes, .credits = 3}, links_[1], clock_}};
+  RingAllreduce machines_[2] = {{{0, 1}, links_[0], clock_}, {{0, 2}, links_[1], clock_}};
   std::optional<absl::StatusOr<RingResult>> results_[2];
 };
 

@@ -40,9 +40,9 @@ NodeId RandomNode() {
 // Rings of K members in this process, one thread each.
 class Cluster {
  public:
-  Cluster(std::uint32_t world_size, std::size_t floats, RingTransport transport,
-          RingOptions options = {})
-      : base(floats), weights(world_size, 1.0F) {
+  Cluster(std::uint32_t world_size, std::size_t floats, RingTransport ring_transport,
+          const RingOptions& ring_options = {})
+      : options(ring_options), transport(ring_transport), base(floats), weights(world_size, 1.0F) {
     std::minstd_rand generator(static_cast<unsigned>(floats + world_size));
     std::uniform_real_distribution<float> uniform(-1, 1);
     for (float& value : base) value = uniform(generator);
@@ -51,7 +51,7 @@ class Cluster {
       for (float& value : locals.back()) value += 0.1F * uniform(generator);
       shadows.emplace_back(floats);
       const NodeId node = RandomNode();
-      auto ring = ZmqRing::Create({.node = node, .transport = transport, .ring = options});
+      auto ring = ZmqRing::Create({.node = node});
       EXPECT_OK(ring);
       members.push_back({.node = node, .endpoint = (*ring)->endpoint()});
       rings.push_back(*std::move(ring));
@@ -65,6 +65,8 @@ class Cluster {
     rings[rank]->Start({.fence = fence,
                         .members = members,
                         .rank = rank,
+                        .options = options,
+                        .transport = transport,
                         .local = locals[rank],
                         .base = base,
                         .shadow = shadows[rank],
@@ -98,6 +100,8 @@ class Cluster {
     }
   }
 
+  RingOptions options;
+  RingTransport transport;
   std::vector<float> base;
   std::vector<std::vector<float>> locals, shadows;
   std::vector<float> weights;
@@ -225,6 +229,48 @@ TEST(ZmqRing, SurvivesANewViewAndANewRun) {
   Fence other = FenceOf(1);
   other.run = 41;
   cluster.ExpectMean(cluster.Run(other));
+}
+
+TEST(ZmqRing, EachJobTakesTheTransportItAsksFor) {
+  Cluster cluster(2, 1000, RingTransport::kTcp);
+  const std::vector<RingMember> members = cluster.members;
+  for (RingMember& member : cluster.members) member.endpoint.ipc = "ipc://@rondo-nobody";
+  cluster.ExpectMean(cluster.Run(FenceOf(1)));
+  cluster.members = members;
+  for (RingMember& member : cluster.members) member.endpoint.tcp = "tcp://nonsense";
+  cluster.transport = RingTransport::kIpc;
+  cluster.ExpectMean(cluster.Run(FenceOf(2)));
+  cluster.transport = RingTransport::kAuto;
+  cluster.ExpectMean(cluster.Run(FenceOf(3)));
+  // On another host ipc leads nowhere, and auto takes tcp.
+  cluster.members = members;
+  cluster.members[1].endpoint.host_key = "another";
+  cluster.transport = RingTransport::kIpc;
+  auto future = cluster.Start(0, FenceOf(4));
+  const auto result = Cluster::Wait(future);
+  EXPECT_THAT(result, HasCode(absl::StatusCode::kUnavailable));
+  EXPECT_NE(result.status().message().find("another host"), std::string::npos) << result.status();
+}
+
+TEST(ZmqRing, EachJobTakesTheChunksItAsksFor) {
+  // Two segments of 16 leaves: each member sends 2 chunks of 16 leaves, or 32 of one.
+  Cluster cluster(2, 32 * kLeafFloats, RingTransport::kAuto, {.chunk_bytes = 16 * kLeafBytes});
+  const auto large = cluster.Run(FenceOf(1));
+  cluster.ExpectMean(large);
+  cluster.options = {.chunk_bytes = kLeafBytes, .credits = 3};
+  const auto small = cluster.Run(FenceOf(2));
+  cluster.ExpectMean(small);
+  EXPECT_EQ(small[0]->payload_bytes, large[0]->payload_bytes);
+  // Thirty headers more, and as many credits.
+  EXPECT_GT(small[0]->total_bytes, large[0]->total_bytes + 30 * 50);
+  for (const RingOptions& wrong :
+       {RingOptions{.chunk_bytes = 0}, RingOptions{.chunk_bytes = kLeafBytes + 1},
+        RingOptions{.chunk_bytes = 2 * kMaxChunkBytes}, RingOptions{.credits = 0},
+        RingOptions{.credits = kMaxCredits + 1}}) {
+    cluster.options = wrong;
+    auto future = cluster.Start(0, FenceOf(3));
+    EXPECT_THAT(Cluster::Wait(future), HasCode(absl::StatusCode::kInvalidArgument));
+  }
 }
 
 TEST(ZmqRing, AnAddressThatCannotBeParsedIsAnError) {
