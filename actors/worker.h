@@ -134,6 +134,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void StopWaiting();
   void SaveBaseAndQuit(const absl::Status& why);
   void Quit(const absl::Status& why);
+  void QuitFailedRun();
   runtime::Ledger SentInThisRun() const;
 
   WorkerParts parts_;

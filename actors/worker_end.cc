@@ -30,12 +30,11 @@ void Worker::Obey(const Finish& finish, const Order& order) {
   run_->failed = finish.failed;
   run_->halt = true;
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  if (!finish.failed.empty())
+  if (!finish.failed.empty()) {
     context_->After(kLastWords, [this, run = run_] {
-      if (run == run_) {
-        Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run->failed));
-      }
+      if (run == run_) QuitFailedRun();
     });
+  }
   if (!finish.save_model) {
     SendFinished();
     return;
@@ -88,6 +87,10 @@ void Worker::SendFinished() {
 
 absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
                                 const absl::Status& why) {
+  if (run_ != nullptr && !run_->failed.empty()) {
+    QuitFailedRun();  // The head ended because of it.
+    return absl::OkStatus();
+  }
   if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
     Quit(why);
     return absl::OkStatus();
@@ -121,6 +124,8 @@ void Worker::SaveBaseAndQuit(const absl::Status& why) {
     });
   });
 }
+
+void Worker::QuitFailedRun() { Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run_->failed)); }
 
 void Worker::Quit(const absl::Status& why) {
   if (std::exchange(quitting_, true)) return;

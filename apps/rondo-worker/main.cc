@@ -52,21 +52,21 @@ void OnSignal(int signal) {
   if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
 }
 
-absl::StatusOr<std::string> AdvertisedHost(const Options& options, const runtime::Address& head) {
-  if (!options.advertise.empty()) return runtime::ParseHost(options.advertise);
-  return runtime::LocalAddressTowards(head);
-}
-
 absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
-  ASSIGN_OR_RETURN(const std::string host, AdvertisedHost(options, head));
+  ASSIGN_OR_RETURN(const std::string local_host, runtime::LocalAddressTowards(head));
+  std::string advertised_host = local_host;
+  if (!options.advertise.empty()) {
+    ASSIGN_OR_RETURN(advertised_host, runtime::ParseHost(options.advertise));
+  }
   ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
   const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
   const runtime::NodeId id = runtime::RandomNodeId();
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
-  runtime::ZmqRingOptions ring_options{.node = id, .listen_host = host, .advertised_host = host};
+  runtime::ZmqRingOptions ring_options{
+      .node = id, .listen_host = local_host, .advertised_host = advertised_host};
   if (!options.ring_ports.empty()) {
     ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
     ring_options.first_port = ports.first;
@@ -138,7 +138,8 @@ int Main(int argc, char** argv) {
   app.add_option("--name", options.name, "what people call this worker");
   app.add_option("--folder", options.folder, "where scratch files go");
   app.add_option("--slot", options.slot, "the slot that this worker wishes for");
-  app.add_option("--advertise", options.advertise, "host that the ring neighbours connect to");
+  app.add_option("--advertise", options.advertise,
+                 "host that the ring neighbours connect to, where it is not ours");
   app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port");
   app.add_option("--timeout", options.timeout, "seconds to join within");
   try {
