@@ -11,6 +11,7 @@ namespace runtime {
 namespace {
 
 using tests::HasCode;
+using tests::HasMessage;
 
 Fence FenceOf(std::uint32_t attempt) {
   return {.run = 42, .head_epoch = 1, .view = ViewId{1}, .round = RoundId{0}, .attempt = attempt};
