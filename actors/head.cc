@@ -24,13 +24,9 @@ constexpr char kWorkerRole[] = "worker";
 constexpr std::size_t kEndedRunsKept = 100;
 
 json DropsJson(const runtime::Drops& drops) {
-  return {{"handshake", drops.handshake},
-          {"frame", drops.frame},
-          {"checksum", drops.checksum},
-          {"fence", drops.fence},
-          {"decode", drops.decode},
-          {"actor", drops.actor},
-          {"full", drops.full}};
+  return {{"handshake", drops.handshake}, {"frame", drops.frame},   {"checksum", drops.checksum},
+          {"fence", drops.fence},         {"decode", drops.decode}, {"actor", drops.actor},
+          {"full", drops.full},           {"route", drops.route}};
 }
 
 json LedgerJson(const runtime::Ledger& sent) {

@@ -82,7 +82,7 @@ absl::StatusOr<std::string> CheckWorkerProgram() {
                                         .log_path = log}));
   const std::optional<ChildExit> exit =
       worker->WaitUntil(std::chrono::steady_clock::now() + kWorkerTimeout);
-  const std::string said = worker->LogTail();
+  const std::string said = worker->LogTail(1);
   std::error_code error;
   std::filesystem::remove(log, error);
   if (exit.has_value() && exit->IsSuccess()) return said;

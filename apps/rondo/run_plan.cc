@@ -44,9 +44,9 @@ std::string NameOf(const Prediction& prediction) {
 std::string RenderSamples(const actors::TrainingDescription& training) {
   std::size_t classes = 0;
   for (const auto& shard : training.samples) classes = std::max(classes, shard.size());
-  Rows rows = {{"samples"}};
+  Rows rows = {{classes == 0 ? "samples" : "samples of class"}};
   for (std::size_t label = 0; label < classes; ++label) {
-    rows.front().push_back(absl::StrCat("class ", label));
+    rows.front().push_back(std::to_string(label));
   }
   rows.front().push_back("all");
   for (std::size_t worker = 0; worker < training.samples.size(); ++worker) {

@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -62,13 +63,13 @@ std::size_t CountRole(const Json& json, const std::string& role) {
 
 // Those who ask, this status among them, are no part of the cluster.
 std::string RenderNodes(const Json& json) {
-  Rows rows = {{"node", "role", "state", "up", "pid", "address"}};
+  Rows rows = {{"node", "role", "state", "up", "pid"}};
   for (const Json& node : json["nodes"]) {
     if (TextOf(node, "role") == "client") continue;
     rows.push_back({TextOf(node, "name"), TextOf(node, "role"), TextOf(node, "state"),
-                    FormatSeconds(SecondsOf(node)), std::to_string(CountOf(node, "pid")),
-                    TextOf(node, "address")});
+                    FormatSeconds(SecondsOf(node)), std::to_string(CountOf(node, "pid"))});
   }
+  std::sort(rows.begin() + 1, rows.end());
   if (rows.size() == 1) {
     return absl::StrCat("no nodes; add this machine with: rondo join ", TextOf(json, "address"),
                         "\n");

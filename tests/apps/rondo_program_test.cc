@@ -59,7 +59,12 @@ const GoldenCase kGoldenCases[] = {
     {"unknown_verb_json", "statsu --json"},
     {"flag_before_verb", "--json status"},
     {"run_dry", "run apps/examples/quadratic.toml --dry-run --seed 7 --set strategy.theta=0.25"},
-    {"run_dry_json", "run apps/examples/mnist-local.toml --dry-run --json"},
+    {"run_dry_json", "run apps/examples/digits.toml --dry-run --json"},
+    {"run_dry_local",
+     "run apps/examples/digits.toml --dry-run --set strategy.name=local "
+     "--set strategy.tau=10 --set data.partition=sorted:60 --workers 3"},
+    {"run_dry_no_data_json",
+     "run apps/examples/mnist-local.toml --set data.dir=no-such-folder --dry-run --json"},
     {"run_no_config", "run"},
     {"run_no_config_json", "run --json"},
     {"run_no_config_jsonl", "run --jsonl"},
@@ -81,11 +86,16 @@ const GoldenCase kGoldenCases[] = {
     {"join_bad_workers", "join host:7070 --workers 0"},
     {"status_two_formats", "status --json --jsonl"},
     {"status_watch_json", "status -w --json"},
+    {"status_bad_head", "status --head nowhere"},
+    {"status_unreachable", "status --head 127.0.0.1:1"},
+    {"status_unreachable_jsonl", "status --head 127.0.0.1:1 --jsonl"},
+    {"down_unreachable_json", "down --head 127.0.0.1:1 --json"},
     {"check_extra_json", "check a b --json"},
     {"down_extra", "down now"},
     {"bench_nothing_json", "bench --json"},
     {"bench_unknown", "bench alreduce"},
     {"bench_bad_elements", "bench allreduce --elements 1e6"},
+    {"bench_bad_repeats_json", "bench allreduce --repeats 0 --json"},
     {"bench_bad_transport", "bench allreduce --transport udp"},
     {"version_extra_json", "version 2 --json"},
 };
@@ -103,6 +113,44 @@ TEST(RondoProgram, TellsItsVersion) {
   EXPECT_TRUE(json["data"]["version"].is_string());
   EXPECT_TRUE(json["data"]["protocol"].is_number_unsigned());
   EXPECT_EQ(Rondo("--version").out.rfind("rondo ", 0), 0u);
+}
+
+TEST(RondoProgram, MeasuresTheAllreduceOverTheTransportItWasAskedFor) {
+  for (const std::string transport : {"tcp", "ipc"}) {
+    const ShellResult result =
+        Rondo("bench allreduce --workers 2 --elements 100000 --repeats 3 --json --transport " +
+              transport);
+    ASSERT_EQ(result.exit_code, 0) << result.out << result.err;
+    const auto data = nlohmann::json::parse(result.out)["data"];
+    EXPECT_EQ(data["transport"], transport);
+    EXPECT_EQ(data["payload_bytes"], 400000);
+    EXPECT_GT(data["min_ms"], 0.0);
+    EXPECT_LE(data["min_ms"], data["median_ms"]);
+    EXPECT_LE(data["median_ms"], data["max_ms"]);
+    EXPECT_GT(data["gbytes_per_s"], 0.0);
+  }
+}
+
+TEST(RondoProgram, ChecksWithOneLineForEachThingAndTheFirstFailuresExitCode) {
+  const ShellResult result = Rondo("check apps/examples/digits.toml --head 127.0.0.1:1");
+  EXPECT_NE(result.out.find("ok       config  apps/examples/digits.toml\n"), std::string::npos);
+  EXPECT_NE(result.out.find("ok       data    digits: 60,000 training and 10,000 test samples"),
+            std::string::npos);
+  EXPECT_NE(result.out.find("failed   head "), std::string::npos) << result.out;
+  const ShellResult broken = Rondo("check no-such.toml --json");
+  EXPECT_EQ(broken.exit_code, 2);
+  const auto json = nlohmann::json::parse(broken.out);
+  EXPECT_EQ(json["code"], "CONFIG_UNREADABLE");
+  EXPECT_EQ(json["data"]["items"][0]["state"], "failed");
+  EXPECT_GE(json["data"]["items"].size(), 4u);
+}
+
+TEST(RondoProgram, LoadsNoTorch) {
+  const ShellResult result = tests::RunInShell(RONDO_SOURCE_DIR, "ldd " RONDO_PROGRAM);
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_NE(result.out.find("libzmq"), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("torch"), std::string::npos) << result.out;
+  EXPECT_EQ(result.out.find("libc10"), std::string::npos) << result.out;
 }
 
 TEST(RondoProgram, AnErrorUnderJsonIsOneObjectOnStdoutAndNothingElse) {

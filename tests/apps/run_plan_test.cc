@@ -1,0 +1,66 @@
+#include "apps/rondo/run_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/status_matchers.h"
+
+namespace apps {
+namespace {
+
+using actors::Strategy;
+
+actors::RunConfig ConfigOf(const std::string& text) {
+  const auto config = actors::ParseRunConfig(text, "test");
+  EXPECT_OK(config);
+  return config.ok() ? *config : actors::RunConfig();
+}
+
+TEST(RunPlan, PredictsWhatEachStrategySends) {
+  const actors::RunConfig config = ConfigOf(
+      "[run]\nworkers = 3\nmax_steps = 100\n[model]\nname = \"logistic\"\n"
+      "[strategy]\nname = \"local\"\ntau = 10\n");
+  const auto plan = PlanRun(config);
+  ASSERT_OK(plan);
+  EXPECT_EQ(plan->training.parameters, 7850u);
+  ASSERT_EQ(plan->predictions.size(), 3u);
+  const std::uint64_t ring = 2 * (3 - 1) * 4 * 7850;
+  EXPECT_EQ(plan->predictions[1].strategy, Strategy::kLocal);
+  EXPECT_EQ(plan->predictions[1].syncs, 10u);
+  EXPECT_EQ(plan->predictions[1].bytes.total, 10 * ring);
+  EXPECT_EQ(plan->predictions[2].strategy, Strategy::kSynchronous);
+  EXPECT_EQ(plan->predictions[2].bytes.total, 100 * ring);
+  EXPECT_EQ(plan->predictions[2].bytes.state, 0u);
+  EXPECT_EQ(plan->predictions[0].strategy, Strategy::kFda);
+  EXPECT_GT(plan->predictions[0].bytes.state, 0u);
+  for (const auto& shard : plan->training.samples) {
+    EXPECT_EQ(std::accumulate(shard.begin(), shard.end(), 0u), 20000u);
+  }
+}
+
+TEST(RunPlan, LocalFollowsFdasPaceWhereTheConfigGivesNone) {
+  const auto plan = PlanRun(ConfigOf("[run]\nmax_steps = 1000\n[model]\nname = \"logistic\"\n"));
+  ASSERT_OK(plan);
+  ASSERT_EQ(plan->predictions.size(), 3u);
+  EXPECT_FALSE(plan->theta_is_given);
+  EXPECT_NEAR(plan->theta, 4.91e-5 * 7850, 1e-6);
+  EXPECT_EQ(plan->predictions[1].syncs, plan->predictions[0].syncs);
+}
+
+TEST(RunPlan, SaysNothingOfFdaWithoutAdam) {
+  const actors::RunConfig config =
+      ConfigOf("[model]\nname = \"quadratic\"\n[optimizer]\nname = \"sgd\"\n");
+  const auto plan = PlanRun(config);
+  ASSERT_OK(plan);
+  EXPECT_FALSE(plan->predictions[0].syncs.has_value());
+  const auto json = nlohmann::json::parse(PlanToJson(*plan));
+  EXPECT_TRUE(json["predicted"]["fda"]["bytes"].is_null());
+  EXPECT_GT(json["predicted"]["synchronous"]["bytes"]["total"], 0);
+  EXPECT_NE(RenderPlan(*plan, config).find("for adam only"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace apps
