@@ -136,12 +136,14 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Quit(const absl::Status& why);
   void QuitFailedRun();
   runtime::Ledger SentInThisRun() const;
+  runtime::Drops DroppedInThisRun() const;
 
   WorkerParts parts_;
   runtime::Context* context_ = nullptr;
   std::shared_ptr<Run> run_;
-  // Sent before this run began: belongs to earlier ones.
+  // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
+  runtime::Drops dropped_before_;
   bool quitting_ = false;
 };
 
