@@ -372,14 +372,12 @@ void Worker::StopWaiting() {
 void Worker::ReportStatus() {
   context_->After(parts_.status_interval, [this] { ReportStatus(); });
   if (run_ == nullptr || run_->replica == nullptr) return;
-  runtime::Drops dropped = parts_.dropped();
-  dropped.fence += run_->stale;
   context_->Ask(run_->monitor,
                 MemberStatus{.fence = run_->fence,
                              .last_order = run_->last_order,
                              .last_answer = run_->last_answer,
                              .step = run_->step,
-                             .dropped = dropped,
+                             .dropped = DroppedInThisRun(),
                              .drift_squared = run_->drift_squared,
                              .sent = SentInThisRun()},
                 kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
@@ -407,6 +405,13 @@ runtime::Ledger Worker::SentInThisRun() const {
     sent.bytes[kind] -= sent_before_.bytes[kind];
   }
   return sent;
+}
+
+runtime::Drops Worker::DroppedInThisRun() const {
+  runtime::Drops dropped = parts_.dropped();
+  dropped -= dropped_before_;
+  dropped.fence += run_->stale;
+  return dropped;
 }
 
 }  // namespace actors

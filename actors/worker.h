@@ -142,6 +142,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Quit(const absl::Status& why);
   void QuitFailedRun();
   runtime::Ledger SentInThisRun() const;
+  runtime::Drops DroppedInThisRun() const;
 
   WorkerParts parts_;
   runtime::Context* context_ = nullptr;
@@ -149,8 +150,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // Of run_, while its model is being built. Not in Run, which a task may keep alive for longer
   // than the context through which this answers.
   std::optional<runtime::Responder<ReadyToRun>> assigned_;
-  // Sent before this run began: belongs to earlier ones.
+  // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
+  runtime::Drops dropped_before_;
   bool quitting_ = false;
 };
 

@@ -79,10 +79,10 @@ void Worker::SendModel(const std::string& path, std::uint64_t offset) {
 
 void Worker::SendFinished() {
   run_->totals.sent = SentInThisRun();
-  run_->totals.dropped = parts_.dropped();
-  run_->totals.dropped.fence += run_->stale;
+  run_->totals.dropped = DroppedInThisRun();
   SendAnswer(run_->totals);
   sent_before_ = parts_.sent();
+  dropped_before_ = parts_.dropped();
 }
 
 absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,

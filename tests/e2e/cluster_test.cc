@@ -66,7 +66,7 @@ TEST(ClusterRun, GoesOnWhenItsFollowerDetaches) {
       << cluster.head().Describe();
   EXPECT_EQ(cluster.Status()["runs"][0]["state"], "running");
   sandbox.NoteSockets();
-  cluster.Stop();
+  cluster.Stop(3);
   // The run ended without a result, so a worker kept the last committed model.
   EXPECT_THAT(sandbox.Leftovers(), Each(HasSubstr("tmp/rondo-join-")));
 }

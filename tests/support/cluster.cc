@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -105,6 +106,21 @@ std::vector<float> FloatsOf(const std::string& path) {
   return floats;
 }
 
+void ExpectRunsLeaveNothing(int runs) {
+  Sandbox sandbox;
+  const std::string config = WriteQuadratic(sandbox);
+  for (int i = 0; i < runs; ++i) {
+    const auto run = sandbox.Start(
+        RunCommand(config, {"run.max_steps=20", "model.step_time=0.005"}, {"--json"}));
+    ASSERT_TRUE(run->WaitOutput("2 up")) << run->Describe();
+    sandbox.NoteSockets();
+    ASSERT_EQ(run->WaitExit(), 0) << run->Describe();
+    ASSERT_THAT(sandbox.Leftovers(), testing::IsEmpty()) << "after run " << i;
+  }
+  // Or we looked at the wrong moments.
+  EXPECT_GE(sandbox.noted_sockets(), static_cast<std::size_t>(runs));
+}
+
 Cluster::Cluster(Sandbox& sandbox, int joins, int workers)
     : sandbox_(sandbox), runs_(sandbox.folder() + "/state/runs") {
   head_ = sandbox.Start({"rondo", "head", "--listen", "tcp://127.0.0.1:0", "--state-dir",
@@ -140,10 +156,10 @@ std::unique_ptr<Process> Cluster::StartEndless(const std::string& config, int wo
   return run;
 }
 
-void Cluster::Stop() {
+void Cluster::Stop(int join_exit) {
   head_->Signal(SIGTERM);
   EXPECT_EQ(head_->WaitExit(), 128 + SIGTERM) << head_->Describe();
-  for (const auto& join : joins_) EXPECT_EQ(join->WaitExit(), 0) << join->Describe();
+  for (const auto& join : joins_) EXPECT_EQ(join->WaitExit(), join_exit) << join->Describe();
 }
 
 }  // namespace tests

@@ -33,6 +33,9 @@ nlohmann::json LastEvent(const std::string& folder);
 // The floats of a model of the quadratic trainer.
 std::vector<float> FloatsOf(const std::string& path);
 
+// One embedded run after another in one sandbox; after each, nothing of it is left.
+void ExpectRunsLeaveNothing(int runs);
+
 // `rondo head` and `rondo join`s.
 class Cluster {
  public:
@@ -48,8 +51,8 @@ class Cluster {
   nlohmann::json Status() const;
   // Starts a run on this cluster and waits until it has taken steps.
   std::unique_ptr<Process> StartEndless(const std::string& config, int workers);
-  // Ends all, in order.
-  void Stop();
+  // Ends all by ending the head in order. Joins end with `join_exit`: 3 if a run was on.
+  void Stop(int join_exit = 0);
 
  private:
   Sandbox& sandbox_;

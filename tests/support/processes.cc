@@ -253,7 +253,18 @@ void Sandbox::NoteSockets() {
 }
 
 std::vector<std::string> Sandbox::Leftovers() const {
-  Eventually([this] { return Living().empty(); }, kEnding);
+  // A process that is ending loses its environment before its sockets.
+  std::vector<std::string> left;
+  Eventually(
+      [&] {
+        left = FindLeftovers();
+        return left.empty();
+      },
+      kEnding);
+  return left;
+}
+
+std::vector<std::string> Sandbox::FindLeftovers() const {
   std::vector<std::string> left;
   for (const auto& [process, command] : Living()) {
     left.push_back(absl::StrCat("process ", process, ": ", command));

@@ -86,10 +86,12 @@ class Sandbox {
   void NoteSockets();
   std::size_t noted_sockets() const { return noted_.size(); }
   // A line for each process, noted socket and file in TMPDIR that is there; waits a little for
-  // processes that are just ending.
+  // what is just ending.
   std::vector<std::string> Leftovers() const;
 
  private:
+  std::vector<std::string> FindLeftovers() const;
+
   const std::string mark_;  // NAME=VALUE in the environment of all.
   const std::string folder_;
   std::vector<std::string> environment_;
