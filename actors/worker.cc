@@ -19,10 +19,6 @@ using runtime::MakeError;
 
 constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
 
-double SecondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
 std::string Message(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
 }
@@ -59,7 +55,7 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
   run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
   run_->slot = assign.slot;
   run_->fence = {.run = assign.run, .head_epoch = assign.head_epoch};
-  run_->assigned.emplace(std::move(responder));
+  assigned_.emplace(std::move(responder));
   parts_.training.Run(
       [this, run = run_, &make_trainer = parts_.make_trainer, poster = context.poster()] {
         auto built = Replica::Build(run->config, make_trainer);
@@ -71,8 +67,8 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
 }
 
 void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
-  runtime::Responder<ReadyToRun> responder = *std::move(run_->assigned);
-  run_->assigned.reset();
+  runtime::Responder<ReadyToRun> responder = *std::move(assigned_);
+  assigned_.reset();
   if (!built.ok()) {
     responder.Answer(built.status());
     run_ = nullptr;
@@ -221,13 +217,14 @@ void Worker::Obey(const AbortAttempt& abort, const Order& order) {
 void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/*shadow=*/true); }
 
 void Worker::Evaluate(bool shadow) {
-  parts_.training.Run([this, run = run_, shadow, rank = run_->rank,
+  parts_.training.Run([this, run = run_, &clock = parts_.clock, shadow, rank = run_->rank,
                        parts = static_cast<std::uint32_t>(run_->members.size()),
                        poster = context_->poster()] {
-    const auto begin = std::chrono::steady_clock::now();
+    const runtime::Time begin = clock.Now();
     auto counts = shadow ? run->replica->EvaluateShadow(rank, parts)
                          : run->replica->EvaluateBase(rank, parts);
-    poster.Post([this, run, counts = std::move(counts), seconds = SecondsSince(begin)] {
+    const double seconds = runtime::ToSeconds(clock.Now() - begin);
+    poster.Post([this, run, counts = std::move(counts), seconds] {
       if (run != run_ || run->ending) return;
       run->totals.evaluate_seconds += seconds;
       if (!counts.ok()) {
@@ -243,9 +240,9 @@ void Worker::Evaluate(bool shadow) {
 // ------------------------------------------------------------------------------------ training --
 
 void Worker::TrainOn() {
-  parts_.training.Run([this, run = run_, step = run_->step, synchronized = run_->synchronized_step,
-                       poster = context_->poster()] {
-    Stepped stepped = StepToBoundary(*run, step, synchronized);
+  parts_.training.Run([this, run = run_, &clock = parts_.clock, step = run_->step,
+                       synchronized = run_->synchronized_step, poster = context_->poster()] {
+    Stepped stepped = StepToBoundary(*run, clock, step, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
       if (run == run_ && !run->ending) OnStepped(std::move(stepped));
     });
@@ -253,9 +250,9 @@ void Worker::TrainOn() {
 }
 
 // Algorithm 1, lines 4 to 7, on the training thread: a step, and its drift as a small state.
-Worker::Stepped Worker::StepToBoundary(Run& run, std::uint64_t step,
+Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, std::uint64_t step,
                                        std::uint64_t synchronized_step) {
-  const auto begin = std::chrono::steady_clock::now();
+  const runtime::Time begin = clock.Now();
   Stepped stepped{.step = step};
   do {
     absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
@@ -275,7 +272,7 @@ Worker::Stepped Worker::StepToBoundary(Run& run, std::uint64_t step,
   } else if (stepped.status.ok()) {
     stepped.finite = run.replica->DriftIsFinite();
   }
-  stepped.seconds = SecondsSince(begin);
+  stepped.seconds = runtime::ToSeconds(clock.Now() - begin);
   return stepped;
 }
 

@@ -98,6 +98,7 @@ absl::Status RunWorker(const Options& options) {
         actors::WorkerParts{.ring = *ring,
                             .training = training,
                             .make_trainer = make_trainer,
+                            .clock = clock,
                             .sent =
                                 [&transport, &ring] {
                                   runtime::Ledger sent = transport.SentBytes();
