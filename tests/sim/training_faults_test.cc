@@ -188,6 +188,18 @@ TEST(TrainingFaults, LastWordsAreHeardThoughTheReportBeforeThemWasLost) {
   EXPECT_LT(cluster.cluster().Now() - failed, seconds(1));
 }
 
+// FINISH goes to each of the 32 by itself; the decision that one of them lacks must still be there.
+TEST(TrainingFaults, AMemberOfThirtyTwoThatLacksADecisionHearsThatTheRunFailed) {
+  TrainingCluster cluster(Quick(ConfigOf(Strategy::kFda, 32), 10));
+  auto loser = std::make_shared<Loser>(Loser{.kind = "Decision", .spare = 40, .copies = 1});
+  cluster.cluster().network().SetFate(
+      [loser](const Departure& departure) { return (*loser)(departure); });
+  ASSERT_TRUE(cluster.RunUntil([&] { return loser->lost == 1; }, seconds(5)));
+  cluster.monitor().Fail(runtime::MakeError("TEST", runtime::Exit::kRunFailed, "it was told to"));
+  ASSERT_TRUE(cluster.RunToEnd(seconds(10)));
+  for (std::uint32_t slot = 0; slot < 32; ++slot) EXPECT_TRUE(cluster.quit(slot).has_value());
+}
+
 // Who is alive holds one root, and it is that of a commit or of the beginning.
 void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config) {
   std::optional<std::vector<float>> base;

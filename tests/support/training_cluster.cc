@@ -136,11 +136,7 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);
-  process.ring = std::make_unique<runtime::sim::SimRing>(
-      process.node->id(),
-      runtime::RingOptions{.chunk_bytes = options_.config.network.chunk_bytes,
-                           .credits = options_.config.network.credits},
-      ring_network_);
+  process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), ring_network_);
   const absl::Status spawned = process.node->Spawn(actors::kWorkerName, [this, &process] {
     auto worker = std::make_unique<actors::Worker>(
         actors::WorkerParts{.ring = *process.ring,
