@@ -259,6 +259,7 @@ void Order::Encode(Wire::Builder wire) const {
                    auto group = wire.initCommit();
                    Write(commit.root, group.initRoot());
                    group.setThenEvaluate(commit.then_evaluate);
+                   group.setLast(commit.last);
                  },
                  [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
                  [&](const EvaluateMean&) { wire.setEvaluate(); },
@@ -292,7 +293,8 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
     }
     case Wire::COMMIT:
       order.body = Commit{.root = Read(wire.getCommit().getRoot()),
-                          .then_evaluate = wire.getCommit().getThenEvaluate()};
+                          .then_evaluate = wire.getCommit().getThenEvaluate(),
+                          .last = wire.getCommit().getLast()};
       return order;
     case Wire::ABORT: {
       ASSIGN_OR_RETURN(std::string reason, ReadText(wire.getAbort(), kMaxTextBytes));

@@ -99,6 +99,7 @@ struct Start {
 struct Commit {
   runtime::Hash128 root;
   bool then_evaluate = false;
+  bool last = false;
 };
 struct AbortAttempt {
   std::string reason;

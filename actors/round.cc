@@ -263,7 +263,7 @@ RoundActions Round::CommitRound(Time now) {
   const bool test = !tested_now && (ending || EvaluationIsDue());
 
   RoundActions actions;
-  SendToAll(Commit{.root = root_, .then_evaluate = test}, actions);
+  SendToAll(Commit{.root = root_, .then_evaluate = test, .last = ending && !test}, actions);
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
                      .variance_estimate = variance_estimate_,

@@ -205,7 +205,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   parts_.training.Run([run = run_, root = commit.root] { run->replica->Commit(root); });
   if (commit.then_evaluate) {
     Evaluate(/*shadow=*/false);
-  } else if (order.step < run_->config.run.max_steps) {
+  } else if (!commit.last) {
     TrainOn();
   }
 }

@@ -220,6 +220,9 @@ struct Order {
       root @7 :Hash;
       thenEvaluate @8 :Bool;
       # Evaluate the new base, answer EVALUATED and wait; otherwise train on.
+
+      last @13 :Bool;
+      # The run ends with it: FINISH follows, take no further step.
     }
 
     abort @9 :Text;

@@ -51,6 +51,7 @@ inline std::string Line(const RoundAction& action) {
     return "prepare " + NameOf(prepare->purpose);
   if (const auto* start = std::get_if<Start>(&body)) return "start " + NameOf(start->purpose);
   if (const auto* commit = std::get_if<Commit>(&body)) {
+    if (commit->last) return "commit, the last";
     return commit->then_evaluate ? "commit, then evaluate" : "commit";
   }
   if (std::holds_alternative<EvaluateMean>(body)) return "evaluate the mean";

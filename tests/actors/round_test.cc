@@ -149,7 +149,7 @@ TEST(Round, ATargetReachedByTheMeanEndsTheRunWithItsSynchronizationAndNoSecondTe
   EXPECT_EQ(table.round->fence().attempt, 2u);
   table.AllReady(RingPurpose::kSynchronize, 1);
   EXPECT_THAT(Lines(table.AllDone()),
-              ElementsAre("commit", "synchronized round 1 at step 1, the last",
+              ElementsAre("commit, the last", "synchronized round 1 at step 1, the last",
                           "finish to rank 0, save", "finish to rank 1", "finish to rank 2"));
   EXPECT_EQ(table.round->reached_step(), 1u);
   EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended"));
