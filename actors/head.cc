@@ -128,6 +128,7 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
   }
   run.folder = *std::move(folder);
   run.submitted = context.Now();
+  run.dropped_before = options_.dropped();
   if (submit.follower != runtime::ActorId::kNone) {
     run.follower = {.address = {.node = context.sender(), .actor = submit.follower}};
   }
@@ -293,6 +294,9 @@ void Head::OnRunEnded(std::uint64_t run, const RunSummary& summary) {
 RunResult Head::ResultOf(const RunSummary& summary) const {
   const RunConfig& config = run_->config;
   const bool threshold = config.strategy.name == Strategy::kFda;
+  runtime::Drops dropped = options_.dropped();
+  dropped -= run_->dropped_before;
+  dropped += summary.dropped;
   RunResult result{
       .run_id = run_->id,
       .strategy = ToString(config.strategy.name),
@@ -321,7 +325,7 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .replicas_equal = summary.replicas_equal,
       .seed = config.run.seed,
       .events = {.joins = summary.workers, .deaths = run_->deaths},
-      .dropped = summary.dropped,
+      .dropped = dropped,
       .model_path = summary.model_path};
   if (threshold) result.theta = summary.theta;
   if (summary.last_test.has_value()) {
@@ -387,6 +391,7 @@ std::string Head::StatusJson() const {
                     {"max_steps", run_->config.run.max_steps},
                     {"syncs", run_->synchronizations},
                     {"workers", run_->members},
+                    {"events_lost", run_->events_failed},
                     {"bytes_total", monitor_ != nullptr ? monitor_->SentByAll().Total() : 0},
                     {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()
                                                       : absl::StrCat("workers: ", ready, " of ",

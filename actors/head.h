@@ -77,6 +77,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::uint64_t ring_bytes = 0;
     std::uint32_t members = 0;
     std::uint64_t deaths = 0;
+    runtime::Drops dropped_before;    // By this process, when the run was submitted.
     std::uint64_t events_failed = 0;  // Lines that the disk refused.
   };
 

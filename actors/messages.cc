@@ -69,6 +69,7 @@ void Write(const runtime::Drops& drops, schema::Dropped::Builder wire) {
   wire.setDecode(drops.decode);
   wire.setActor(drops.actor);
   wire.setFull(drops.full);
+  wire.setRoute(drops.route);
 }
 
 runtime::Drops Read(schema::Dropped::Reader wire) {
@@ -78,7 +79,14 @@ runtime::Drops Read(schema::Dropped::Reader wire) {
           .fence = wire.getFence(),
           .decode = wire.getDecode(),
           .actor = wire.getActor(),
-          .full = wire.getFull()};
+          .full = wire.getFull(),
+          .route = wire.getRoute()};
+}
+
+// Seconds go into deadlines, where what is no number or too large would overflow.
+absl::StatusOr<double> ReadSeconds(double seconds) {
+  if (seconds >= 0 && seconds <= kMaxSeconds) return seconds;
+  return absl::InvalidArgumentError("a time is negative, too long or no number");
 }
 
 absl::StatusOr<std::string> ReadText(capnp::Text::Reader text, std::size_t max_bytes) {
@@ -121,6 +129,7 @@ absl::StatusOr<std::vector<Member>> Read(capnp::List<schema::Member>::Reader wir
     if (!std::isfinite(member.getWeight()) || member.getWeight() < 0) {
       return absl::InvalidArgumentError("a member's weight is negative or not finite");
     }
+    if (member.getSlot() >= kMaxMembers) return absl::InvalidArgumentError("slot out of range");
     ASSIGN_OR_RETURN(runtime::RingEndpoint endpoint, Read(member.getEndpoint()));
     members.push_back(
         {.node = {.high = member.getNode().getHigh(), .low = member.getNode().getLow()},
@@ -392,9 +401,9 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
     }
     case Wire::DONE: {
       const auto group = wire.getDone();
-      answer.body = Done{.root = Read(group.getRoot()),
-                         .seconds = group.getSeconds(),
-                         .sent = Read(group.getSent())};
+      ASSIGN_OR_RETURN(const double seconds, ReadSeconds(group.getSeconds()));
+      answer.body =
+          Done{.root = Read(group.getRoot()), .seconds = seconds, .sent = Read(group.getSent())};
       return answer;
     }
     case Wire::FAIL: {
@@ -415,12 +424,16 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
     }
     case Wire::FINISHED: {
       const auto group = wire.getFinished();
+      ASSIGN_OR_RETURN(const double compute, ReadSeconds(group.getComputeSeconds()));
+      ASSIGN_OR_RETURN(const double wait, ReadSeconds(group.getWaitSeconds()));
+      ASSIGN_OR_RETURN(const double ring, ReadSeconds(group.getRingSeconds()));
+      ASSIGN_OR_RETURN(const double evaluate, ReadSeconds(group.getEvaluateSeconds()));
       answer.body = Finished{.sent = Read(group.getSent()),
                              .dropped = Read(group.getDropped()),
-                             .compute_seconds = group.getComputeSeconds(),
-                             .wait_seconds = group.getWaitSeconds(),
-                             .ring_seconds = group.getRingSeconds(),
-                             .evaluate_seconds = group.getEvaluateSeconds(),
+                             .compute_seconds = compute,
+                             .wait_seconds = wait,
+                             .ring_seconds = ring,
+                             .evaluate_seconds = evaluate,
                              .samples = group.getSamples()};
       return answer;
     }

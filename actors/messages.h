@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kMaxMembers = 64;
 inline constexpr std::uint64_t kMaxModelFloats = 1ull << 33;
 inline constexpr std::size_t kMaxStateFloats = 200'000;
 inline constexpr std::size_t kMaxModelPartBytes = 512 * 1024;
+inline constexpr double kMaxSeconds = 1e8;  // Three years.
 
 struct Nothing {
   using Wire = schema::Nothing;

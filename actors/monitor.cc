@@ -24,7 +24,8 @@ constexpr runtime::Duration kTick = std::chrono::milliseconds(100);
 constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
 // A lost connection and the launcher's word of how the process ended arrive in any order.
 constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
-// In lockstep a member lacks at most the orders of one round.
+// In lockstep a member lacks at most the orders of one round. Counted by number: FINISH goes to
+// each member by itself, under one number.
 constexpr std::size_t kRecentOrders = 32;
 
 std::uint64_t NumberOf(const RoundAction& action) {
@@ -86,6 +87,13 @@ void Monitor::OnReadyToRun(std::uint32_t rank, absl::StatusOr<ReadyToRun> ready)
   if (ended_ || round_ != nullptr) return;
   if (!ready.ok()) {
     if (members_[rank].lost) return;
+    if (absl::IsUnavailable(ready.status()) && !runtime::HasUserError(ready.status())) {
+      // Its process is gone, or nearly: that verdict tells more. But only if it comes.
+      context_->After(2 * kObituaryTimeout, [this, rank, why = ready.status()] {
+        if (!ended_ && !members_[rank].lost) LoseMember(rank, why);
+      });
+      return;
+    }
     const runtime::UserError error = runtime::ToUserError(ready.status());
     Fail(MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
                    error.code == "INTERNAL" ? Exit::kRunFailed : error.exit,
@@ -146,6 +154,7 @@ void Monitor::BeginRun() {
                    .evaluate_every = options_.config.run.evaluate_every,
                    .evaluate_mean = options_.config.run.evaluate == EvaluateWhat::kMean,
                    .target_accuracy = options_.config.run.target_accuracy,
+                   .learning_rate = options_.config.optimizer.learning_rate,
                    .model_floats = ready.total,
                    .base_root = ready.base_root,
                    .layout_hash = ready.layout_hash},
@@ -177,7 +186,7 @@ std::optional<std::uint32_t> Monitor::RankOf(runtime::NodeId node) const {
 }
 
 bool Monitor::Accept(MemberBook& member, std::uint64_t number) {
-  if (number != member.last_answer + 1) return false;
+  if (number <= member.last_answer) return false;
   member.last_answer = number;
   return true;
 }
@@ -245,7 +254,9 @@ void Monitor::Perform(RoundActions actions) {
         std::holds_alternative<SendOrder>(action)) {
       Send(action, std::nullopt);
       recent_orders_.push_back(std::move(action));
-      if (recent_orders_.size() > kRecentOrders) recent_orders_.pop_front();
+      while (NumberOf(recent_orders_.back()) - NumberOf(recent_orders_.front()) >= kRecentOrders) {
+        recent_orders_.pop_front();
+      }
     } else if (const auto* synchronized = std::get_if<Synchronized>(&action)) {
       last_loss_ = synchronized->loss;
       listener_.OnSynchronized(options_.run, *synchronized, theta_);

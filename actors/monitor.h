@@ -134,7 +134,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void BeginRun();
   absl::Status CheckMembersAgree() const;
   std::optional<std::uint32_t> RankOf(runtime::NodeId node) const;
-  // True if `number` is the member's next answer.
+  // True if `number` is newer than what the member said before. A member says one thing at a time
+  // and re-sends only the last, so that what was skipped is of no use any more.
   bool Accept(MemberBook& member, std::uint64_t number);
   void Perform(RoundActions actions);
   void Send(const RoundAction& action, std::optional<std::uint32_t> only_rank);

@@ -117,10 +117,11 @@ RoundActions Round::Decide(Time now) {
       const std::string who = verdict.culprit.has_value()
                                   ? Name(static_cast<std::uint32_t>(*verdict.culprit))
                                   : "a member";
-      return FailNow("DIVERGED",
-                     absl::StrCat(who, " reported an unusable drift at step ", step_, ": ",
-                                  std::string(verdict.error.message())),
-                     now);
+      return FailNow(
+          "DIVERGED",
+          absl::StrCat(who, " reported an unusable drift at step ", step_, ", learning rate ",
+                       options_.learning_rate, ": ", std::string(verdict.error.message())),
+          now);
     }
     case SyncDecision::kSynchronize:
       variance_estimate_ = verdict.variance_estimate;
@@ -178,8 +179,9 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
                      now);
     }
   }
-  roots.push_back(root_);
-  if (absl::Status equal = CheckRoots(roots, "READY"); !equal.ok()) return Fail(equal, {}, now);
+  if (absl::Status equal = CheckRoots(roots, root_, "READY"); !equal.ok()) {
+    return Fail(equal, {}, now);
+  }
   if (unasked) {
     step_ = ready.step;
     purpose_ = ready.purpose;
@@ -203,20 +205,25 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
 }
 
 absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
-                               const char* moment) const {
-  std::map<runtime::Hash128, int> votes;
-  for (const runtime::Hash128& root : roots) ++votes[root];
-  if (votes.size() == 1) return absl::OkStatus();
-  const auto common = std::ranges::max_element(
-      votes, {}, [](const std::pair<const runtime::Hash128, int>& vote) { return vote.second; });
+                               std::optional<runtime::Hash128> right, const char* moment) const {
+  if (!right.has_value()) {
+    std::map<runtime::Hash128, int> votes;
+    for (const runtime::Hash128& root : roots) ++votes[root];
+    const auto common = std::ranges::max_element(
+        votes, {}, [](const std::pair<const runtime::Hash128, int>& vote) { return vote.second; });
+    // Where no root has most votes, everybody is suspect.
+    if (2 * static_cast<std::size_t>(common->second) > roots.size()) right = common->first;
+  }
   std::string odd;
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    if (roots[rank] != common->first) absl::StrAppend(&odd, odd.empty() ? "" : ", ", Name(rank));
+    if (roots[rank] != right) absl::StrAppend(&odd, odd.empty() ? "" : ", ", Name(rank));
   }
+  if (odd.empty()) return absl::OkStatus();
   return MakeError(
       "REPLICAS_DIFFER", Exit::kRunFailed,
-      absl::StrCat("at ", moment, " of round ", Number(fence_.round),
-                   " the members hold different bits; against the most common root: ", odd));
+      absl::StrCat(
+          "at ", moment, " of round ", Number(fence_.round), " the members hold different bits",
+          right.has_value() ? "; the odd ones: " : ", and no majority tells who is right: ", odd));
 }
 
 RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
@@ -233,7 +240,9 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
     roots.push_back(other.root);
     slowest = std::max(slowest, other.seconds);
   }
-  if (absl::Status equal = CheckRoots(roots, "DONE"); !equal.ok()) return Fail(equal, {}, now);
+  if (absl::Status equal = CheckRoots(roots, std::nullopt, "DONE"); !equal.ok()) {
+    return Fail(equal, {}, now);
+  }
   usual_ring_seconds_ =
       usual_ring_seconds_ > 0 ? 0.8 * usual_ring_seconds_ + 0.2 * slowest : slowest;
   if (purpose_ == RingPurpose::kSynchronize) return CommitRound(now);

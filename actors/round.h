@@ -42,6 +42,7 @@ struct RoundOptions {
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
+  double learning_rate = 0;        // For the message of a run that diverged.
   std::uint64_t model_floats = 0;  // What the ring carries; bounds the first ring's time.
   // What the members hold before the first commit.
   runtime::Hash128 base_root;
@@ -148,7 +149,10 @@ class Round {
 
   // Notes that `rank` did what the phase asks for; true if it was the last one to.
   bool IsComplete(std::uint32_t rank);
-  absl::Status CheckRoots(const std::vector<runtime::Hash128>& roots, const char* moment) const;
+  // Names the members, by rank in `roots`, whose root is not the right one; without `right`, not
+  // the one that most hold.
+  absl::Status CheckRoots(const std::vector<runtime::Hash128>& roots,
+                          std::optional<runtime::Hash128> right, const char* moment) const;
   bool EvaluationIsDue() const;
   bool IsEnding() const;
   RoundActions FailNow(std::string_view code, const std::string& message, runtime::Time now) {

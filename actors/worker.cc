@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <utility>
 
 #include "actors/run_options.h"
@@ -18,14 +17,7 @@ namespace {
 using runtime::Exit;
 using runtime::MakeError;
 
-constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
 constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
-// The head has this long to take the last words of a failed run.
-constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
-
-double SecondsSince(std::chrono::steady_clock::time_point begin) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 std::string Message(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
@@ -63,7 +55,7 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
   run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
   run_->slot = assign.slot;
   run_->fence = {.run = assign.run, .head_epoch = assign.head_epoch};
-  run_->assigned.emplace(std::move(responder));
+  assigned_.emplace(std::move(responder));
   parts_.training.Run(
       [this, run = run_, &make_trainer = parts_.make_trainer, poster = context.poster()] {
         auto built = Replica::Build(run->config, make_trainer);
@@ -75,8 +67,8 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
 }
 
 void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
-  runtime::Responder<ReadyToRun> responder = *std::move(run_->assigned);
-  run_->assigned.reset();
+  runtime::Responder<ReadyToRun> responder = *std::move(assigned_);
+  assigned_.reset();
   if (!built.ok()) {
     responder.Answer(built.status());
     run_ = nullptr;
@@ -225,13 +217,14 @@ void Worker::Obey(const AbortAttempt& abort, const Order& order) {
 void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/*shadow=*/true); }
 
 void Worker::Evaluate(bool shadow) {
-  parts_.training.Run([this, run = run_, shadow, rank = run_->rank,
+  parts_.training.Run([this, run = run_, &clock = parts_.clock, shadow, rank = run_->rank,
                        parts = static_cast<std::uint32_t>(run_->members.size()),
                        poster = context_->poster()] {
-    const auto begin = std::chrono::steady_clock::now();
+    const runtime::Time begin = clock.Now();
     auto counts = shadow ? run->replica->EvaluateShadow(rank, parts)
                          : run->replica->EvaluateBase(rank, parts);
-    poster.Post([this, run, counts = std::move(counts), seconds = SecondsSince(begin)] {
+    const double seconds = runtime::ToSeconds(clock.Now() - begin);
+    poster.Post([this, run, counts = std::move(counts), seconds] {
       if (run != run_ || run->ending) return;
       run->totals.evaluate_seconds += seconds;
       if (!counts.ok()) {
@@ -247,9 +240,9 @@ void Worker::Evaluate(bool shadow) {
 // ------------------------------------------------------------------------------------ training --
 
 void Worker::TrainOn() {
-  parts_.training.Run([this, run = run_, step = run_->step, synchronized = run_->synchronized_step,
-                       poster = context_->poster()] {
-    Stepped stepped = StepToBoundary(*run, step, synchronized);
+  parts_.training.Run([this, run = run_, &clock = parts_.clock, step = run_->step,
+                       synchronized = run_->synchronized_step, poster = context_->poster()] {
+    Stepped stepped = StepToBoundary(*run, clock, step, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
       if (run == run_ && !run->ending) OnStepped(std::move(stepped));
     });
@@ -257,9 +250,9 @@ void Worker::TrainOn() {
 }
 
 // Algorithm 1, lines 4 to 7, on the training thread: a step, and its drift as a small state.
-Worker::Stepped Worker::StepToBoundary(Run& run, std::uint64_t step,
+Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, std::uint64_t step,
                                        std::uint64_t synchronized_step) {
-  const auto begin = std::chrono::steady_clock::now();
+  const runtime::Time begin = clock.Now();
   Stepped stepped{.step = step};
   do {
     absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
@@ -279,7 +272,7 @@ Worker::Stepped Worker::StepToBoundary(Run& run, std::uint64_t step,
   } else if (stepped.status.ok()) {
     stepped.finite = run.replica->DriftIsFinite();
   }
-  stepped.seconds = SecondsSince(begin);
+  stepped.seconds = runtime::ToSeconds(clock.Now() - begin);
   return stepped;
 }
 
@@ -379,14 +372,12 @@ void Worker::StopWaiting() {
 void Worker::ReportStatus() {
   context_->After(parts_.status_interval, [this] { ReportStatus(); });
   if (run_ == nullptr || run_->replica == nullptr) return;
-  runtime::Drops dropped = parts_.dropped();
-  dropped.fence += run_->stale;
   context_->Ask(run_->monitor,
                 MemberStatus{.fence = run_->fence,
                              .last_order = run_->last_order,
                              .last_answer = run_->last_answer,
                              .step = run_->step,
-                             .dropped = dropped,
+                             .dropped = DroppedInThisRun(),
                              .drift_squared = run_->drift_squared,
                              .sent = SentInThisRun()},
                 kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
@@ -416,108 +407,11 @@ runtime::Ledger Worker::SentInThisRun() const {
   return sent;
 }
 
-// -------------------------------------------------------------------------------------- the end --
-
-void Worker::Obey(const Finish& finish, const Order& order) {
-  run_->ending = true;
-  run_->failed = finish.failed;
-  run_->halt = true;
-  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  if (!finish.failed.empty())
-    context_->After(kLastWords, [this, run = run_] {
-      if (run == run_) {
-        Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run->failed));
-      }
-    });
-  if (!finish.save_model) {
-    SendFinished();
-    return;
-  }
-  const std::string path = absl::StrCat(parts_.folder, "/model-", run_->fence.run, ".pt");
-  parts_.training.Run([this, run = run_, path, poster = context_->poster()] {
-    absl::Status saved = run->replica->SaveBase(path);
-    poster.Post([this, run, path, saved = std::move(saved)] {
-      if (run != run_) return;
-      if (saved.ok()) {
-        SendModel(path, 0);
-      } else {
-        SendAnswer(Fail{.code = "MODEL_NOT_SAVED", .message = Message(saved)});
-        SendFinished();
-      }
-    });
-  });
-}
-
-void Worker::SendModel(const std::string& path, std::uint64_t offset) {
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(offset));
-  ModelPart part{.run = run_->fence.run, .offset = offset};
-  part.data.resize(kMaxModelPartBytes);
-  file.read(reinterpret_cast<char*>(part.data.data()),
-            static_cast<std::streamsize>(part.data.size()));
-  part.data.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
-  part.last = part.data.size() < kMaxModelPartBytes;
-  const bool last = part.last;
-  const std::uint64_t next = offset + part.data.size();
-  context_->Ask(run_->monitor, part, kModelPartTimeout,
-                [this, run = run_, path, last, next](absl::StatusOr<Nothing> taken) {
-                  if (run != run_) return;
-                  if (taken.ok() && !last) {
-                    SendModel(path, next);
-                    return;
-                  }
-                  std::remove(path.c_str());
-                  SendFinished();
-                });
-}
-
-void Worker::SendFinished() {
-  run_->totals.sent = SentInThisRun();
-  run_->totals.dropped = parts_.dropped();
-  run_->totals.dropped.fence += run_->stale;
-  SendAnswer(run_->totals);
-  sent_before_ = parts_.sent();
-}
-
-absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
-                                const absl::Status& why) {
-  if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
-    Quit(why);
-    return absl::OkStatus();
-  }
-  run_->halt = true;
-  run_->ending = true;
-  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  SaveBaseAndQuit(
-      MakeError("HEAD_LOST", Exit::kHeadUnreachable,
-                absl::StrCat("the head went away in the middle of a run: ", Message(why))));
-  return absl::OkStatus();
-}
-
-// The smallest slot writes the last committed model where it stands: nobody else will.
-void Worker::SaveBaseAndQuit(const absl::Status& why) {
-  if (run_->rank != 0) {
-    Quit(why);
-    return;
-  }
-  const std::string path = absl::StrCat(parts_.folder, "/orphan-", run_->fence.run, ".pt");
-  parts_.training.Run([this, run = run_, path, why, poster = context_->poster()] {
-    absl::Status saved = run->replica->SaveBase(path);
-    poster.Post([this, path, why, saved = std::move(saved)] {
-      const runtime::UserError error = runtime::ToUserError(why);
-      Quit(MakeError(error.code, error.exit,
-                     saved.ok()
-                         ? absl::StrCat(error.message, "; the last committed model is in ", path)
-                         : absl::StrCat(error.message, "; the last committed model could ",
-                                        "not be written: ", Message(saved)),
-                     error.hint));
-    });
-  });
-}
-
-void Worker::Quit(const absl::Status& why) {
-  if (std::exchange(quitting_, true)) return;
-  parts_.quit(why);
+runtime::Drops Worker::DroppedInThisRun() const {
+  runtime::Drops dropped = parts_.dropped();
+  dropped -= dropped_before_;
+  dropped.fence += run_->stale;
+  return dropped;
 }
 
 }  // namespace actors

@@ -34,6 +34,8 @@ struct WorkerParts {
   runtime::Ring& ring;
   runtime::Executor& training;
   TrainerFactory& make_trainer;
+  // Measures, for reports only, what the training thread does.
+  const runtime::Clock& clock;
   // What this process sent and dropped so far, on the control plane and on the ring.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
@@ -57,6 +59,10 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
                   runtime::Responder<ReadyToRun> responder);
   absl::Status On(runtime::Context& context, const Decision& decision);
   absl::Status On(runtime::Context& context, const Order& order);
+
+  // The model of the present run, or of the last; null before. Only while nothing trains, which a
+  // simulation can tell.
+  const Replica* replica() const { return run_ == nullptr ? nullptr : run_->replica.get(); }
 
  private:
   // What came back from the training thread after one or more steps.
@@ -82,7 +88,6 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::atomic<bool> halt{false};
 
     // Below: the actor thread's alone.
-    std::optional<runtime::Responder<ReadyToRun>> assigned;
     runtime::Fence fence;
     std::vector<Member> members;
     std::uint32_t rank = 0;
@@ -119,7 +124,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Obey(const Finish& finish, const Order& order);
 
   void TrainOn();
-  static Stepped StepToBoundary(Run& run, std::uint64_t step, std::uint64_t synchronized_step);
+  static Stepped StepToBoundary(Run& run, const runtime::Clock& clock, std::uint64_t step,
+                                std::uint64_t synchronized_step);
   void OnStepped(Stepped stepped);
   void SendReport(const LocalState& state);
   void CheckDriftAndSendReady(RingPurpose purpose);
@@ -134,13 +140,19 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void StopWaiting();
   void SaveBaseAndQuit(const absl::Status& why);
   void Quit(const absl::Status& why);
+  void QuitFailedRun();
   runtime::Ledger SentInThisRun() const;
+  runtime::Drops DroppedInThisRun() const;
 
   WorkerParts parts_;
   runtime::Context* context_ = nullptr;
   std::shared_ptr<Run> run_;
-  // Sent before this run began: belongs to earlier ones.
+  // Of run_, while its model is being built. Not in Run, which a task may keep alive for longer
+  // than the context through which this answers.
+  std::optional<runtime::Responder<ReadyToRun>> assigned_;
+  // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
+  runtime::Drops dropped_before_;
   bool quitting_ = false;
 };
 

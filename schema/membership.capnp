@@ -1,6 +1,7 @@
 @0xb8a1f3c2d4e65907;
-# How a process becomes a node of the cluster, stays one, and ceases to be one; and the services that
-# every node gives: names and spawning. Frames of this file are addressed to actor 0, the node itself.
+# How a process becomes a node of the cluster, stays one, and ceases to be one; and the services
+# that every node gives: names and spawning. Frames of this file are addressed to actor 0, the node
+# itself.
 #
 # Join, Welcome and Refused are read across versions (their frames carry protocol version 0 and
 # fingerprint 0): fields are only ever added to them, at the end.

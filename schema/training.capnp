@@ -51,6 +51,7 @@ struct Dropped {
   decode @4 :UInt64;
   actor @5 :UInt64;
   full @6 :UInt64;
+  route @7 :UInt64;
 }
 
 struct Nothing {
@@ -173,8 +174,9 @@ struct Member {
 
   node @0 :NodeId;
   slot @1 :UInt32;
+  # 0 to 63.
   weight @2 :Float32;
-  # Share in the mean, finite, > 0; constant within a view.
+  # Share in the mean, finite, >= 0; constant within a view.
   endpoint @3 :RingEndpoint;
 }
 
@@ -292,6 +294,7 @@ struct Answer {
       root @7 :Hash;
       # Over the reduced bytes.
       seconds @8 :Float64;
+      # 0 to 1e8, as all seconds here.
       sent @9 :Bytes;
     }
 

@@ -54,11 +54,6 @@ void OnSignal(int signal) {
   if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
 }
 
-absl::StatusOr<std::string> AdvertisedHost(const Options& options, const runtime::Address& head) {
-  if (!options.advertise.empty()) return runtime::ParseHost(options.advertise);
-  return runtime::LocalAddressTowards(head);
-}
-
 // What whoever started this process allows: run.threads of an embedded run, else --threads of
 // `rondo join`, because each machine has cores of its own.
 std::uint32_t ComputeThreads() {
@@ -69,7 +64,11 @@ std::uint32_t ComputeThreads() {
 
 absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
-  ASSIGN_OR_RETURN(const std::string host, AdvertisedHost(options, head));
+  ASSIGN_OR_RETURN(const std::string local_host, runtime::LocalAddressTowards(head));
+  std::string advertised_host = local_host;
+  if (!options.advertise.empty()) {
+    ASSIGN_OR_RETURN(advertised_host, runtime::ParseHost(options.advertise));
+  }
   ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
   const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
   if (const std::string slow = actors::LimitBlasThreads(); !slow.empty()) {
@@ -79,7 +78,8 @@ absl::Status RunWorker(const Options& options) {
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
-  runtime::ZmqRingOptions ring_options{.node = id, .listen_host = host, .advertised_host = host};
+  runtime::ZmqRingOptions ring_options{
+      .node = id, .listen_host = local_host, .advertised_host = advertised_host};
   if (!options.ring_ports.empty()) {
     ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
     ring_options.first_port = ports.first;
@@ -113,6 +113,7 @@ absl::Status RunWorker(const Options& options) {
         actors::WorkerParts{.ring = *ring,
                             .training = training,
                             .make_trainer = make_trainer,
+                            .clock = clock,
                             .sent =
                                 [&transport, &ring] {
                                   runtime::Ledger sent = transport.SentBytes();
@@ -153,7 +154,8 @@ int Main(int argc, char** argv) {
   app.add_option("--name", options.name, "what people call this worker");
   app.add_option("--folder", options.folder, "where scratch files go");
   app.add_option("--slot", options.slot, "the slot that this worker wishes for");
-  app.add_option("--advertise", options.advertise, "host that the ring neighbours connect to");
+  app.add_option("--advertise", options.advertise,
+                 "host that the ring neighbours connect to, where it is not ours");
   app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port");
   app.add_option("--timeout", options.timeout, "seconds to join within");
   try {

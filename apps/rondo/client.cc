@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,8 @@ namespace {
 
 constexpr char kClientName[] = "client";
 constexpr runtime::Duration kSubmitTimeout = std::chrono::seconds(10);
+// After it, a failing connection has a cause that can be told.
+constexpr runtime::Duration kFirstLook = std::chrono::seconds(1);
 // A follower that does not read loses events, not the run.
 constexpr std::size_t kMostEvents = 100'000;
 
@@ -82,10 +85,17 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ConnectOptions& op
   RETURN_IF_ERROR(client->SpawnActor(*remote.node));
   remote.thread = std::make_unique<runtime::NodeThread>(*remote.node);
   RETURN_IF_ERROR(remote.thread->Start());
-  const absl::Status joined =
-      remote.node->WaitJoined(remote.clock.Now() + options.timeout + kGrace);
+  const runtime::Time deadline = remote.clock.Now() + options.timeout + kGrace;
+  absl::Status joined =
+      remote.node->WaitJoined(std::min(deadline, remote.clock.Now() + kFirstLook));
+  if (!joined.ok() && !remote.node->Ended().has_value()) {
+    // The socket's monitor knows better than a deadline why nobody answers. Only a head that is
+    // there and slow is worth more patience.
+    const absl::Status cause = remote.transport->DiagnoseConnect();
+    if (!cause.ok() && runtime::ToUserError(cause).code != "HEAD_SILENT") return cause;
+    joined = remote.node->WaitJoined(deadline);
+  }
   if (joined.ok()) return client;
-  // The socket's monitor knows better than a deadline why nobody answered.
   if (runtime::ToUserError(joined).exit == runtime::Exit::kHeadUnreachable) {
     RETURN_IF_ERROR(remote.transport->DiagnoseConnect());
   }

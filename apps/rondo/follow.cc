@@ -13,12 +13,14 @@ namespace {
 
 // How soon a signal or a lost worker is noticed between two events.
 constexpr runtime::Duration kGlance = std::chrono::milliseconds(50);
+constexpr int kGlancesAfterEnd = 10;
 constexpr runtime::Duration kStopTimeout = std::chrono::seconds(5);
 
 }  // namespace
 
 absl::StatusOr<std::optional<actors::RunResult>> Follow(const FollowParts& parts) {
   bool stopping = false;
+  int glances_after_end = 0;
   while (true) {
     const std::optional<actors::RunEventLine> line =
         parts.client.NextEvent(std::chrono::steady_clock::now() + kGlance);
@@ -36,14 +38,15 @@ absl::StatusOr<std::optional<actors::RunResult>> Follow(const FollowParts& parts
       parts.progress.Note("stopping at the next boundary; once more to end at once");
       RETURN_IF_ERROR(parts.client.Ask(actors::StopRun{}, kStopTimeout).status());
     }
-    // What the head said last is read first.
-    if (const auto ended = parts.client.Ended();
-        parts.workers == nullptr && ended.has_value() && !line.has_value()) {
-      return runtime::MakeError(
-          "HEAD_LOST", runtime::Exit::kHeadUnreachable,
-          absl::StrCat("the head went away while the run was followed: ",
-                       ended->ok() ? "it ended" : runtime::ToUserError(*ended).message));
-    }
+    // What the head said last is on its way through the actors.
+    if (line.has_value() || !parts.client.Ended().has_value()) continue;
+    if (++glances_after_end < kGlancesAfterEnd) continue;
+    const absl::Status ended = *parts.client.Ended();
+    if (parts.workers != nullptr && !ended.ok()) return ended;
+    return runtime::MakeError(
+        "HEAD_LOST", runtime::Exit::kHeadUnreachable,
+        absl::StrCat("the head went away while the run was followed: ",
+                     ended.ok() ? "it ended" : runtime::ToUserError(ended).message));
   }
 }
 

@@ -98,9 +98,9 @@ absl::StatusOr<int> Join(const JoinOptions& options, Output& output) {
     }
     if (const std::optional<absl::Status> ended = client->Ended()) {
       workers.StopAll(std::chrono::steady_clock::now() + kWorkersEnd, kGrace);
-      if (const std::optional<ChildExit> failure = workers.ReportEnded(*client)) {
-        return WorkerFailed(*failure, workers.failure_log());
-      }
+      const std::optional<ChildExit> failure = workers.ReportEnded(*client);
+      // Of a run that failed, or of a head that was lost, a worker knows more than we do.
+      if (failure.has_value()) return WorkerFailed(*failure, workers.failure_log());
       if (ended->ok() || runtime::ToUserError(*ended).code == "HEAD_STOPPED") return 0;
       return *ended;
     }

@@ -72,14 +72,14 @@ std::vector<int> WorkerPool::Descriptors() const {
 bool WorkerPool::AnyRuns() const { return !Descriptors().empty(); }
 
 void WorkerPool::StopAll(runtime::Time deadline, runtime::Duration grace) {
+  std::vector<Worker*> late;
   for (Worker& worker : workers_) {
-    if (!worker.ended) (void)worker.process->WaitUntil(deadline);
+    if (!worker.ended && !worker.process->WaitUntil(deadline).has_value()) late.push_back(&worker);
   }
-  for (Worker& worker : workers_) {
-    if (!worker.ended) worker.process->Signal(15);
-  }
-  for (Worker& worker : workers_) {
-    if (!std::exchange(worker.ended, true)) (void)worker.process->Terminate(grace);
+  for (Worker* worker : late) worker->process->Signal(15);
+  for (Worker* worker : late) {
+    (void)worker->process->Terminate(grace);
+    worker->ended = true;
   }
 }
 

@@ -42,6 +42,7 @@ class WorkerPool {
   std::vector<int> Descriptors() const;
   bool AnyRuns() const;
   // Waits for all to end by themselves until `deadline`, then ends them: SIGTERM, `grace`, SIGKILL.
+  // ReportEnded tells of those that ended by themselves.
   void StopAll(runtime::Time deadline, runtime::Duration grace);
   // The last lines of the log of the worker that failed first.
   const std::string& failure_log() const { return failure_log_; }

@@ -16,10 +16,10 @@
 #include <cstring>
 #include <future>
 #include <new>
-#include <random>
 #include <string>
 #include <utility>
 
+#include "runtime/base/random.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
@@ -163,8 +163,7 @@ BenchmarkMember::BenchmarkMember(const RingBenchmarkOptions& options, std::uint3
 absl::StatusOr<std::unique_ptr<BenchmarkMember>> BenchmarkMember::Create(
     const RingBenchmarkOptions& options, std::uint32_t rank, SharedBoard& board, Time deadline) {
   std::unique_ptr<BenchmarkMember> member(new BenchmarkMember(options, rank));
-  std::random_device random;
-  const NodeId node = {.high = std::uint64_t{random()} << 32 | random(), .low = random()};
+  const NodeId node = RandomNodeId();
   ASSIGN_OR_RETURN(member->ring_, ZmqRing::Create({.node = node}));
   const RingEndpoint endpoint = member->ring_->endpoint();
   board.Write(rank, absl::StrCat(node.high, " ", node.low, " ", endpoint.tcp, " ", endpoint.ipc,

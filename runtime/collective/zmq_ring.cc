@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "runtime/base/require.h"

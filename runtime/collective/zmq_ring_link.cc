@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "runtime/base/require.h"
@@ -107,6 +108,10 @@ absl::Status ZmqRingLink::Bind() {
   SetOption(listener_, ZMQ_LINGER, 0);
   SetOption(listener_, ZMQ_BACKLOG, kBacklog);
   SetOption(listener_, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
+  // A ZAP domain makes libzmq refuse ZMTP 1 and 2, whose peers can end the process in 4.3.4.
+  // Without a handler it has no other effect.
+  constexpr std::string_view kDomain = "rondo";
+  REQUIRE(zmq_setsockopt(listener_, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size()) == 0);
   SetOption(listener_, ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
   SetOption(listener_, ZMQ_IPV6, options_.listen_host.find(':') != std::string::npos ? 1 : 0);
   SetMaxMessage(listener_, kMaxChunkBytes);

@@ -183,7 +183,8 @@ absl::Status ConnectDiagnosis::Explain(const Address& address, Duration patience
   if (handshake_failed_) {
     return NotAHead(absl::StrCat(where, " speaks ZeroMQ, but is no Rondo head"));
   }
-  return Unreachable(absl::StrCat("not yet connected to ", where), "try again");
+  return MakeError("HEAD_SILENT", Exit::kHeadUnreachable,
+                   absl::StrCat("not yet connected to ", where), "try again");
 }
 
 }  // namespace runtime

@@ -58,6 +58,18 @@ struct Drops {
     route += other.route;
     return *this;
   }
+  // `other` is what these counters were before.
+  Drops& operator-=(const Drops& other) {
+    handshake -= other.handshake;
+    frame -= other.frame;
+    checksum -= other.checksum;
+    fence -= other.fence;
+    decode -= other.decode;
+    actor -= other.actor;
+    full -= other.full;
+    route -= other.route;
+    return *this;
+  }
 };
 
 }  // namespace runtime

@@ -151,6 +151,11 @@ void ZmqListenSide::OnHello(NodeId sender, const Note& note, int fd, Time now) {
     return;
   }
   SendNote(sender, Traffic::kJoin, {.kind = NoteKind::kPresent});
+  // On a new connection it may not have heard yet where broadcasts are.
+  if (peer.welcomed) {
+    SendNote(sender, Traffic::kJoin,
+             {.kind = NoteKind::kWelcome, .value = broadcast_.address().port});
+  }
 }
 
 void ZmqListenSide::OnFrame(NodeId sender, ZmqMessage& body, Time now) {
@@ -321,8 +326,15 @@ void ZmqListenSide::Publish(Traffic kind, Frame frame) {
 }
 
 void ZmqListenSide::Welcome(NodeId node) {
-  const auto peer = peers_.find(node);
-  if (peer == peers_.end() || peer->second.cut) return;
+  const auto [peer, is_new] = peers_.try_emplace(node);
+  if (peer->second.cut) return;
+  if (is_new) {
+    // Its connection broke while it was being judged; it is welcome when it comes back.
+    peer->second.arrival = ++arrivals_;
+    peer->second.welcomed = true;
+    board_.SetReachable(node, true);
+    return;
+  }
   if (!std::exchange(peer->second.welcomed, true)) --unwelcomed_;
   SendNote(node, Traffic::kJoin, {.kind = NoteKind::kWelcome, .value = broadcast_.address().port});
 }

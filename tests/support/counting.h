@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "counting.capnp.h"
 #include "runtime/actor/actor.h"
 #include "runtime/actor/protocol.h"
+#include "tests/support/counting.capnp.h"
 
 namespace tests {
 

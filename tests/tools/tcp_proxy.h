@@ -1,4 +1,4 @@
-// A TCP proxy on 127.0.0.1 for tests: counts what passes, and harms it on request.
+// A TCP proxy on loopback for tests: counts what passes, and harms it on request.
 //
 // It has its own thread and an ephemeral port. Every connection that it accepts it joins to a new
 // one to the target. All methods: any thread; they take effect at once, on open connections too.
@@ -48,6 +48,9 @@ class TcpProxy {
   // `target_host` is an IPv4 address. Fails only when descriptors are short.
   static absl::StatusOr<std::unique_ptr<TcpProxy>> Start(const std::string& target_host,
                                                          std::uint16_t target_port);
+  // Listens on 127.0.0.2, and forwards to the same port of 127.0.0.1, which is for a program that
+  // is yet to be started: as a router forwards ports from outside.
+  static absl::StatusOr<std::unique_ptr<TcpProxy>> StartMirror();
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
@@ -103,6 +106,10 @@ class TcpProxy {
     Half to_client;
   };
 
+  // No target port: the one that it gets to listen on.
+  static absl::StatusOr<std::unique_ptr<TcpProxy>> StartOn(
+      const std::string& host, const std::string& target_host,
+      std::optional<std::uint16_t> target_port);
   TcpProxy(int listener, int wake, std::string target_host, std::uint16_t target_port,
            std::uint16_t port);
 

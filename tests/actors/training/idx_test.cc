@@ -12,6 +12,7 @@
 #include "actors/training/dataset.h"
 #include "runtime/base/error.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/test_data.h"
 
 namespace actors {
 namespace {
@@ -229,11 +230,10 @@ TEST(LoadDataset, AMissNamesTheLineThatFetchesTheSet) {
 }
 
 TEST(RealData, MnistHasItsKnownFirstLabelsAndSizes) {
-  if (std::getenv("RONDO_DATA") == nullptr) {
-    GTEST_SKIP() << "left out: MNIST from disk, since RONDO_DATA is not set";
-  }
+  NEEDS_DATA(folder, "mnist");
   DataOptions options;
   options.source = "mnist";
+  options.dir = folder;
   const auto dataset = LoadDataset(options);
   ASSERT_OK(dataset);
   EXPECT_EQ((*dataset)->train.size(), 60000u);

@@ -81,7 +81,7 @@ TEST(Lenet5, IsThePapersModel) {
   std::vector<float> floats(layout.total);
   DrawInitialModel(layout, 3, absl::MakeSpan(floats));
   torch::manual_seed(4);
-  const torch::Tensor images = torch::rand({8, 1, 28, 28});
+  const torch::Tensor images = torch::randn({8, 1, 28, 28}).sigmoid();
   const Tensors parameters = TensorsOver(layout, floats.data());
   const torch::Tensor logits = FindModel("lenet5").forward(images, parameters);
   EXPECT_EQ(logits.sizes(), torch::IntArrayRef({8, 10}));
@@ -99,7 +99,7 @@ TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
   std::istringstream file(ToTorchScript(model, layout, floats));
   torch::jit::Module loaded = torch::jit::load(file);
   torch::manual_seed(4);
-  const torch::Tensor images = torch::rand({16, 1, 28, 28});
+  const torch::Tensor images = torch::randn({16, 1, 28, 28}).sigmoid();
   const torch::Tensor logits = loaded.forward({images}).toTensor();
   EXPECT_LE(LargestDifference(logits, model.forward(images, TensorsOver(layout, floats.data()))),
             1e-5);

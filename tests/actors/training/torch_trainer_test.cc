@@ -5,7 +5,6 @@
 #include <torch/script.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -20,7 +19,9 @@
 #include "actors/training/model_layout.h"
 #include "actors/training/models.h"
 #include "actors/training/partition.h"
+#include "tests/support/plain_lenet5.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/test_data.h"
 
 namespace actors {
 namespace {
@@ -106,93 +107,18 @@ TEST(TorchTrainer, ParametersStayViewsOfOneAlignedVector) {
   EXPECT_TRUE(SameBits(Values(*trainer), Values(*other)));
 }
 
-// LeNet-5 and Adam as a plain LibTorch program has them: modules with tensors of their own, torch's
-// operators for every update; only the pooling is ours, because torch's differs in the last bit.
-class PlainLenet5 {
- public:
-  explicit PlainLenet5(absl::Span<const float> initial)
-      : conv1_(torch::nn::Conv2dOptions(1, 6, 5).padding(2)),
-        conv2_(torch::nn::Conv2dOptions(6, 16, 5)),
-        fc1_(400, 120),
-        fc2_(120, 84),
-        fc3_(84, 10),
-        parameters_{conv1_->weight, conv1_->bias, conv2_->weight, conv2_->bias, fc1_->weight,
-                    fc1_->bias,     fc2_->weight, fc2_->bias,     fc3_->weight, fc3_->bias} {
-    const torch::NoGradGuard no_gradient;
-    const Tensors values = TensorsOver(Lenet5Layout(), const_cast<float*>(initial.data()));
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      parameters_[i].copy_(values[i]);
-      first_.push_back(torch::zeros_like(parameters_[i]));
-      second_.push_back(torch::zeros_like(parameters_[i]));
-    }
-  }
-
-  torch::Tensor Loss(const torch::Tensor& images, const torch::Tensor& labels) {
-    torch::Tensor x = TanhPool(conv2_(TanhPool(conv1_(images)))).flatten(1);
-    x = fc3_(torch::tanh(fc2_(torch::tanh(fc1_(x)))));
-    return torch::nn::functional::cross_entropy(x, labels);
-  }
-
-  // One step of Adam(1e-3, 0.9, 0.999, 1e-7) without fused operators.
-  void Update() {
-    const torch::NoGradGuard no_gradient;
-    beta1_power_ *= 0.9;
-    beta2_power_ *= 0.999;
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      const torch::Tensor& gradient = parameters_[i].grad();
-      first_[i] = first_[i] * 0.9 + gradient * (1 - 0.9);
-      second_[i] = second_[i] * 0.999 + gradient * (1 - 0.999) * gradient;
-      const torch::Tensor root = second_[i].sqrt() * (1 / std::sqrt(1 - beta2_power_));
-      parameters_[i] -= first_[i] * (1e-3 / (1 - beta1_power_)) / (root + 1e-7);
-    }
-  }
-
-  void ClearGradients() {
-    for (torch::Tensor& parameter : parameters_) parameter.mutable_grad() = torch::Tensor();
-  }
-
-  std::vector<float> Values() const {
-    std::vector<float> values;
-    for (const torch::Tensor& parameter : parameters_) {
-      const float* const data = parameter.data_ptr<float>();
-      values.insert(values.end(), data, data + parameter.numel());
-    }
-    return values;
-  }
-
- private:
-  torch::nn::Conv2d conv1_, conv2_;
-  torch::nn::Linear fc1_, fc2_, fc3_;
-  Tensors parameters_, first_, second_;
-  double beta1_power_ = 1, beta2_power_ = 1;
-};
-
 TEST(TorchTrainer, AloneItTrainsBitForBitLikeAPlainLibTorchLoop) {
   const TrainingOptions options;
   const auto trainer = Make(options);
-  PlainLenet5 plain(trainer->local());
+  tests::PlainLenet5 plain(Values(*trainer));
   const ImageSet& images = SmallSet()->train;
   BatchSampler sampler(Partition(PartitionRule(), images.labels, 1, options.data.seed)[0], 32,
                        BatchOrder::kUniform, options.model.seed, 0);
   for (std::uint64_t step = 1; step <= 60; ++step) {
-    torch::Tensor x = torch::empty({32, 1, 28, 28});
-    torch::Tensor y = torch::empty({32}, torch::kLong);
-    const absl::Span<const std::uint32_t> samples = sampler.Draw(step);
-    for (std::int64_t i = 0; i < 32; ++i) {
-      const std::uint32_t sample = samples[static_cast<std::size_t>(i)];
-      x[i] = torch::from_blob(const_cast<std::uint8_t*>(images.image(sample)), {1, 28, 28},
-                              torch::kByte)
-                 .to(torch::kFloat) /
-             255;
-      y[i] = images.labels[sample];
-    }
-    plain.ClearGradients();
-    const torch::Tensor loss = plain.Loss(x, y);
-    loss.backward();
-    plain.Update();
+    const float loss = plain.Step(images, sampler.Draw(step));
     const auto outcome = trainer->Step(step);
     ASSERT_OK(outcome);
-    ASSERT_EQ(outcome->loss, loss.item<float>()) << "step " << step;
+    ASSERT_EQ(outcome->loss, loss) << "step " << step;
     ASSERT_TRUE(SameBits(Values(*trainer), plain.Values())) << "step " << step;
   }
 }
@@ -335,23 +261,13 @@ TEST(MakeTrainer, ChoosesByTheModelsName) {
   EXPECT_THAT(MakeTrainer(options), tests::HasCode(absl::StatusCode::kInvalidArgument));
 }
 
-// Accuracy on the built-in set; the sanitizers make these slow, and other tests run the same code.
-class AccuracyOnDigits : public testing::Test {
- protected:
-  void SetUp() override {
-#ifdef RONDO_SANITIZED
-    GTEST_SKIP() << "left out: thousands of steps, under a sanitizer";
-#endif
-  }
-};
-
-TEST_F(AccuracyOnDigits, Lenet5Passes97Percent) {
+TEST(AccuracyOnDigits, Lenet5Passes97Percent) {
   const auto trainer = Make(TrainingOptions(), WholeSet());
   Train(*trainer, 1, 2000);
   EXPECT_GE(Accuracy(*trainer), 0.97);
 }
 
-TEST_F(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
+TEST(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   TrainingOptions options;
   options.model.name = "logistic";
   const auto trainer = Make(options, WholeSet());
@@ -362,12 +278,11 @@ TEST_F(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   EXPECT_GE(accuracy, 0.80);
 }
 
-TEST_F(AccuracyOnDigits, Lenet5LearnsMnistFromDisk) {
-  if (std::getenv("RONDO_DATA") == nullptr) {
-    GTEST_SKIP() << "left out: MNIST from disk, since RONDO_DATA is not set";
-  }
+TEST(RealData, Lenet5LearnsMnistFromDisk) {
+  NEEDS_DATA(folder, "mnist");
   TrainingOptions options;
   options.data.source = "mnist";
+  options.data.dir = folder;
   const auto trainer = MakeTrainer(options);
   ASSERT_OK(trainer);
   Train(**trainer, 1, 1000);

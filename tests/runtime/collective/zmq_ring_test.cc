@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "runtime/base/hash.h"
+#include "runtime/base/random.h"
 #include "runtime/collective/ring_reference.h"
 #include "tests/support/status_matchers.h"
 
@@ -32,11 +33,6 @@ Fence FenceOf(std::uint32_t attempt, std::uint32_t view = 1) {
       .run = 42, .head_epoch = 1, .view = ViewId{view}, .round = RoundId{0}, .attempt = attempt};
 }
 
-NodeId RandomNode() {
-  std::random_device device;
-  return {.high = (std::uint64_t{device()} << 32) | device(), .low = device()};
-}
-
 // Rings of K members in this process, one thread each.
 class Cluster {
  public:
@@ -50,7 +46,7 @@ class Cluster {
       locals.emplace_back(base);
       for (float& value : locals.back()) value += 0.1F * uniform(generator);
       shadows.emplace_back(floats);
-      const NodeId node = RandomNode();
+      const NodeId node = RandomNodeId();
       auto ring = ZmqRing::Create({.node = node});
       EXPECT_OK(ring);
       members.push_back({.node = node, .endpoint = (*ring)->endpoint()});
@@ -284,7 +280,7 @@ TEST(ZmqRing, APortRangeInUseIsAnError) {
   Cluster cluster(1, 1, RingTransport::kTcp);
   const std::string address = cluster.members[0].endpoint.tcp;
   const int port = std::atoi(address.substr(address.rfind(':') + 1).c_str());
-  EXPECT_THAT(ZmqRing::Create({.node = RandomNode(),
+  EXPECT_THAT(ZmqRing::Create({.node = RandomNodeId(),
                                .first_port = static_cast<std::uint16_t>(port),
                                .last_port = static_cast<std::uint16_t>(port)}),
               HasCode(absl::StatusCode::kUnavailable));

@@ -100,7 +100,8 @@ TEST(Frame, BrokenOnesAreRefusedWithTheirFault) {
   EXPECT_EQ(CheckFrame(good.data(), Bytes(good) - 8), FrameFault::kSize) << "truncated";
   EXPECT_EQ(CheckFrame(good.data(), kFrameHeaderWords * 8), FrameFault::kSize) << "only a header";
   EXPECT_EQ(with(0, 1), FrameFault::kMagic);
-  EXPECT_EQ(with(0, 1ull << 32), FrameFault::kVersion);
+  EXPECT_EQ(with(0, 1ull << 33), FrameFault::kVersion);
+  EXPECT_EQ(with(0, 1ull << 32), FrameFault::kSchema) << "a handshake names no schema";
   EXPECT_EQ(with(0, 1ull << 48), FrameFault::kVersion) << "reserved bits";
   EXPECT_EQ(with(1, 1), FrameFault::kSchema);
   EXPECT_EQ(with(2, 1), FrameFault::kSize);

@@ -1,0 +1,135 @@
+// How a worker leaves a run: orderly, with the others, or because its head is gone.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <utility>
+
+#include "actors/worker.h"
+#include "runtime/base/error.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+
+constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
+// The head has this long to take the last words of a failed run.
+constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
+
+std::string Message(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+}  // namespace
+
+void Worker::Obey(const Finish& finish, const Order& order) {
+  run_->ending = true;
+  run_->failed = finish.failed;
+  run_->halt = true;
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+  if (!finish.failed.empty()) {
+    context_->After(kLastWords, [this, run = run_] {
+      if (run == run_) QuitFailedRun();
+    });
+  }
+  if (!finish.save_model) {
+    SendFinished();
+    return;
+  }
+  const std::string path = absl::StrCat(parts_.folder, "/model-", run_->fence.run, ".pt");
+  parts_.training.Run([this, run = run_, path, poster = context_->poster()] {
+    absl::Status saved = run->replica->SaveBase(path);
+    poster.Post([this, run, path, saved = std::move(saved)] {
+      if (run != run_) return;
+      if (saved.ok()) {
+        SendModel(path, 0);
+      } else {
+        SendAnswer(Fail{.code = "MODEL_NOT_SAVED", .message = Message(saved)});
+        SendFinished();
+      }
+    });
+  });
+}
+
+void Worker::SendModel(const std::string& path, std::uint64_t offset) {
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(offset));
+  ModelPart part{.run = run_->fence.run, .offset = offset};
+  part.data.resize(kMaxModelPartBytes);
+  file.read(reinterpret_cast<char*>(part.data.data()),
+            static_cast<std::streamsize>(part.data.size()));
+  part.data.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, file.gcount())));
+  part.last = part.data.size() < kMaxModelPartBytes;
+  const bool last = part.last;
+  const std::uint64_t next = offset + part.data.size();
+  context_->Ask(run_->monitor, part, kModelPartTimeout,
+                [this, run = run_, path, last, next](absl::StatusOr<Nothing> taken) {
+                  if (run != run_) return;
+                  if (taken.ok() && !last) {
+                    SendModel(path, next);
+                    return;
+                  }
+                  std::remove(path.c_str());
+                  SendFinished();
+                });
+}
+
+void Worker::SendFinished() {
+  run_->totals.sent = SentInThisRun();
+  run_->totals.dropped = DroppedInThisRun();
+  SendAnswer(run_->totals);
+  sent_before_ = parts_.sent();
+  dropped_before_ = parts_.dropped();
+}
+
+absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
+                                const absl::Status& why) {
+  if (run_ != nullptr && !run_->failed.empty()) {
+    QuitFailedRun();  // The head ended because of it.
+    return absl::OkStatus();
+  }
+  if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
+    Quit(why);
+    return absl::OkStatus();
+  }
+  run_->halt = true;
+  run_->ending = true;
+  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+  SaveBaseAndQuit(
+      MakeError("HEAD_LOST", Exit::kHeadUnreachable,
+                absl::StrCat("the head went away in the middle of a run: ", Message(why))));
+  return absl::OkStatus();
+}
+
+// The smallest slot writes the last committed model where it stands: nobody else will.
+void Worker::SaveBaseAndQuit(const absl::Status& why) {
+  if (run_->rank != 0) {
+    Quit(why);
+    return;
+  }
+  const std::string path = absl::StrCat(parts_.folder, "/orphan-", run_->fence.run, ".pt");
+  parts_.training.Run([this, run = run_, path, why, poster = context_->poster()] {
+    absl::Status saved = run->replica->SaveBase(path);
+    poster.Post([this, path, why, saved = std::move(saved)] {
+      const runtime::UserError error = runtime::ToUserError(why);
+      Quit(MakeError(error.code, error.exit,
+                     saved.ok()
+                         ? absl::StrCat(error.message, "; the last committed model is in ", path)
+                         : absl::StrCat(error.message, "; the last committed model could ",
+                                        "not be written: ", Message(saved)),
+                     error.hint));
+    });
+  });
+}
+
+void Worker::QuitFailedRun() { Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run_->failed)); }
+
+void Worker::Quit(const absl::Status& why) {
+  if (std::exchange(quitting_, true)) return;
+  parts_.quit(why);
+}
+
+}  // namespace actors

@@ -1,0 +1,257 @@
+// What the round machine makes of what is stale, wrong or missing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/round.h"
+#include "runtime/base/error.h"
+#include "tests/actors/round_table.h"
+
+namespace actors {
+namespace {
+
+using runtime::Hash128;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// -------------------------------------------------------------------------------------- stale ----
+
+TEST(RoundFailures, AReportOfAnotherFenceSequenceOrStepIsCountedAndChangesNothing) {
+  Table table;
+  table.AllReport(0);
+  const StateReport right = table.ReportOf(1);
+  std::vector<StateReport> wrong(6, right);
+  wrong[0].fence.run += 1;
+  wrong[1].fence.head_epoch += 1;
+  wrong[2].fence.round = runtime::RoundId{7};
+  wrong[3].fence.attempt = 1;
+  wrong[4].sequence -= 1;
+  wrong[5].step += 1;
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    EXPECT_THAT(Lines(table.round->OnReport(0, wrong[i], table.now)), IsEmpty());
+    EXPECT_EQ(table.round->stale(), i + 1);
+  }
+  EXPECT_THAT(Lines(table.AllReport(1)), ElementsAre("decision 1 at step 1"));
+}
+
+TEST(RoundFailures, ASecondReportOfOneMemberDoesNotStandForAnother) {
+  Table table;
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(Lines(table.Report(0, 0)), IsEmpty());
+  EXPECT_EQ(table.round->stale(), 4u);
+  EXPECT_EQ(table.round->WaitsFor(), "the step of slot 11, slot 12");
+}
+
+TEST(RoundFailures, AnAnswerOfAnotherAttemptOrPhaseIsCountedAndChangesNothing) {
+  Table table;
+  table.RunToRing();
+  const runtime::Fence fence = table.round->fence();
+  runtime::Fence older = fence;
+  older.attempt = 0;
+  const std::vector<Answer> late = {
+      {.fence = older, .body = Done{.root = kNewRoot}},
+      {.fence = fence, .body = Ready{.step = 1, .root = kFirstRoot}},
+      {.fence = older, .body = Ready{.step = 1, .root = kFirstRoot}},
+      {.fence = fence, .body = Evaluated{.correct = 1, .samples = 1}},
+      {.fence = fence, .body = Finished{}},
+  };
+  for (std::size_t i = 0; i < late.size(); ++i) {
+    EXPECT_THAT(Lines(table.round->OnAnswer(1, late[i], table.now)), IsEmpty()) << i;
+    EXPECT_EQ(table.round->stale(), i + 1);
+  }
+  EXPECT_THAT(Lines(table.Report(1, 0)), IsEmpty());
+  EXPECT_EQ(table.round->stale(), late.size() + 1);
+  EXPECT_EQ(table.AllDone().size(), 2u);
+}
+
+TEST(RoundFailures, AfterTheEndNothingCounts) {
+  Table table;
+  table.RunToRing();
+  table.round->Fail(absl::UnavailableError("test"), {0, 1, 2}, table.now);
+  ASSERT_EQ(table.round->phase(), Round::Phase::kEnded);
+  const std::vector<Answer::Body> late = {Ready{}, Done{}, Evaluated{}, Finished{},
+                                          Fail{.code = "RING_FAILED"}};
+  for (const Answer::Body& body : late) EXPECT_THAT(Lines(table.Say(0, body)), IsEmpty());
+  EXPECT_THAT(Lines(table.Report(0, 0)), IsEmpty());
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + seconds(1000))), IsEmpty());
+  EXPECT_THAT(Lines(table.round->Fail(absl::UnavailableError("again"), {1}, table.now)), IsEmpty());
+}
+
+// ---------------------------------------------------------------------------------- failures ----
+
+TEST(RoundFailures, AStateThatIsNoNumberNamesSlotStepAndLearningRate) {
+  Table table;
+  table.AllReport(0);
+  table.Report(0, 1);
+  table.Report(1, std::numeric_limits<float>::quiet_NaN());
+  const RoundActions actions = table.Report(2, 1);
+  EXPECT_THAT(Lines(actions), ElementsAre("finish failed to rank 0, save",
+                                          "finish failed to rank 1", "finish failed to rank 2"));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 11"));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("step 1"));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("learning rate 0.25"));
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended DIVERGED"));
+}
+
+TEST(RoundFailures, UnequalRootsAtReadyNameWhoDiffersFromTheHead) {
+  Table table({.max_steps = 100}, Table::Fda(), 2);
+  table.AllReport(0);
+  table.AllReport(11);
+  table.Say(0, Ready{.step = 1, .root = kFirstRoot});
+  const RoundActions actions = table.Say(1, Ready{.step = 1, .root = kNewRoot});
+  EXPECT_THAT(MessageOf(actions), HasSubstr("READY"));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 11"));
+  EXPECT_THAT(MessageOf(actions), testing::Not(HasSubstr("slot 10")));
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended REPLICAS_DIFFER"));
+}
+
+TEST(RoundFailures, AtReadyTheHeadIsRightWhateverMostMembersHold) {
+  Table table;
+  table.AllReport(0);
+  table.AllReport(11);
+  table.Say(0, Ready{.step = 1, .root = kNewRoot});
+  table.Say(1, Ready{.step = 1, .root = kNewRoot});
+  const RoundActions actions = table.Say(2, Ready{.step = 1, .root = kNewRoot});
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 10"));
+}
+
+TEST(RoundFailures, UnequalRootsAtDoneNameTheOddOneAndAreNotCommitted) {
+  Table table;
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot});
+  table.Say(1, Done{.root = {.high = 9, .low = 9}});
+  const RoundActions actions = table.Say(2, Done{.root = kNewRoot});
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 11"));
+  EXPECT_THAT(MessageOf(actions), testing::Not(HasSubstr("slot 12")));
+  EXPECT_EQ(table.round->root(), kFirstRoot);
+  EXPECT_EQ(table.round->synchronizations(), 0u);
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended REPLICAS_DIFFER"));
+}
+
+TEST(RoundFailures, TwoMembersOfWhomNobodyIsRightAreBothNamed) {
+  Table table({.max_steps = 100}, Table::Fda(), 2);
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot});
+  const RoundActions actions = table.Say(1, Done{.root = {.high = 9, .low = 9}});
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 10"));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("slot 11"));
+}
+
+TEST(RoundFailures, MembersThatAreReadyAtDifferentStepsEndTheRun) {
+  Table table({.max_steps = 100}, Table::Local());
+  table.Say(0, Ready{.step = 5, .root = kFirstRoot}, /*with_attempt=*/false);
+  table.Say(1, Ready{.step = 4, .root = kFirstRoot}, /*with_attempt=*/false);
+  table.Say(2, Ready{.step = 5, .root = kFirstRoot}, /*with_attempt=*/false);
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended PROTOCOL"));
+}
+
+TEST(RoundFailures, AFailureOfOneMemberEndsTheRunWithItsCodeAndItsName) {
+  Table table;
+  table.RunToRing();
+  const RoundActions actions = table.Say(1, Fail{.code = "RING_CORRUPT", .message = "edge 3 to 4"});
+  EXPECT_THAT(MessageOf(actions), StartsWith("slot 11 (node "));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("edge 3 to 4"));
+  // A second failure is the consequence of the first.
+  EXPECT_THAT(Lines(table.Say(2, Fail{.code = "RING_FAILED"})), IsEmpty());
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended RING_CORRUPT"));
+}
+
+TEST(RoundFailures, ARingThatTakesLongerThanItsDeadlineNamesWhoIsMissing) {
+  Table table;
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot, .seconds = 1});
+  table.Say(2, Done{.root = kNewRoot, .seconds = 1});
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + seconds(9))), IsEmpty());
+  const RoundActions actions = table.round->OnTick(table.now + seconds(11));
+  EXPECT_THAT(MessageOf(actions), HasSubstr("missing: DONE of slot 11"));
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended RING_TIMEOUT"));
+}
+
+TEST(RoundFailures, LaterRingsAreJudgedByTheUsualTime) {
+  Table table;
+  table.RunToRing();
+  table.AllDone();  // Half a second: the next has 3.5 s.
+  table.AllReport(11);
+  table.AllReady(RingPurpose::kSynchronize, 2);
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + std::chrono::milliseconds(3400))), IsEmpty());
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + std::chrono::milliseconds(3600))),
+              testing::SizeIs(3));
+}
+
+TEST(RoundFailures, WithoutTheirLastWordsAFailedRunEndsAfterThreeSeconds) {
+  Table table;
+  table.Say(0, Fail{.code = "WORKER_FAILED"});
+  table.Say(0, Finished{});
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + seconds(2))), IsEmpty());
+  EXPECT_THAT(Lines(table.round->OnTick(table.now + seconds(3))),
+              ElementsAre("ended WORKER_FAILED"));
+}
+
+TEST(RoundFailures, AMemberLostInAnyPhaseEndsTheRunWithoutItsLastWords) {
+  const std::vector<std::pair<const char*, std::function<void(Table&)>>> phases = {
+      {"opening", [](Table&) {}},
+      {"training", [](Table& table) { table.AllReport(0); }},
+      {"half reported", [](Table& table) { table.Report(0, 0); }},
+      {"preparing",
+       [](Table& table) {
+         table.AllReport(0);
+         table.AllReport(11);
+       }},
+      {"ringing", [](Table& table) { table.RunToRing(); }},
+      {"half done",
+       [](Table& table) {
+         table.RunToRing();
+         table.Say(0, Done{.root = kNewRoot});
+       }},
+      {"evaluating",
+       [](Table& table) {
+         table.RunToRing();
+         table.AllDone();
+       }},
+  };
+  for (const auto& [name, reach] : phases) {
+    SCOPED_TRACE(name);
+    Table table({.max_steps = 100, .evaluate_every = 1});
+    reach(table);
+    const Hash128 root = table.round->root();
+    const RoundActions actions = table.round->Fail(
+        runtime::MakeError("WORKER_LOST", runtime::Exit::kRunFailed, "gone"), {0}, table.now);
+    // The smallest slot that lives hands the model over.
+    EXPECT_THAT(Lines(actions),
+                ElementsAre("finish failed to rank 0", "finish failed to rank 1, save",
+                            "finish failed to rank 2"));
+    EXPECT_EQ(table.round->root(), root);
+    EXPECT_EQ(table.round->WaitsFor(), "the last words of slot 11, slot 12");
+    EXPECT_THAT(Lines(table.Say(1, Finished{})), IsEmpty());
+    EXPECT_THAT(Lines(table.Say(2, Finished{})), ElementsAre("ended WORKER_LOST"));
+  }
+}
+
+TEST(RoundFailures, AMemberLostAfterTheLastSynchronizationDoesNotFailTheRun) {
+  Table table({.max_steps = 1});
+  table.RunToRing();
+  table.AllDone();
+  table.AllEvaluated(1);
+  ASSERT_EQ(table.round->phase(), Round::Phase::kFinishing);
+  table.Say(0, Finished{});
+  table.Say(1, Finished{});
+  EXPECT_THAT(Lines(table.round->Fail(absl::UnavailableError("gone"), {2}, table.now)),
+              ElementsAre("ended"));
+}
+
+TEST(RoundFailures, WhenAllAreLostItEndsAtOnce) {
+  Table table;
+  const std::vector<std::string> lines =
+      Lines(table.round->Fail(absl::UnavailableError("gone"), {0, 1, 2}, table.now));
+  EXPECT_THAT(lines.back(), StartsWith("ended"));
+}
+
+}  // namespace
+}  // namespace actors

@@ -1,0 +1,168 @@
+// A round machine and its members, who answer as a test tells them to; actions as lines of text.
+#ifndef RONDO_TESTS_ACTORS_ROUND_TABLE_H_
+#define RONDO_TESTS_ACTORS_ROUND_TABLE_H_
+
+#include <absl/strings/str_cat.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/averaging/sync_policy.h"
+#include "actors/round.h"
+#include "runtime/base/error.h"
+
+namespace actors {
+
+inline constexpr runtime::Hash128 kFirstRoot{.high = 1, .low = 1};
+inline constexpr runtime::Hash128 kNewRoot{.high = 2, .low = 2};
+
+inline std::string NameOf(RingPurpose purpose) {
+  return purpose == RingPurpose::kSynchronize ? "synchronize" : "evaluate";
+}
+
+// An action as a line of text, for tables.
+inline std::string Line(const RoundAction& action) {
+  if (const auto* publish = std::get_if<PublishDecision>(&action)) {
+    const Decision& decision = publish->decision;
+    return absl::StrCat("decision ", decision.sequence, " at step ", decision.step);
+  }
+  if (const auto* event = std::get_if<Synchronized>(&action)) {
+    return absl::StrCat("synchronized round ", event->round, " at step ", event->step,
+                        event->last ? ", the last" : "");
+  }
+  if (const auto* tested = std::get_if<Tested>(&action)) {
+    return absl::StrCat("tested the ", tested->of_mean ? "mean" : "base", " at step ", tested->step,
+                        ": ", tested->accuracy, tested->reached_target ? ", reached" : "");
+  }
+  if (const auto* ended = std::get_if<Ended>(&action)) {
+    if (ended->status.ok()) return "ended";
+    return absl::StrCat("ended ", runtime::ToUserError(ended->status).code);
+  }
+  const SendOrder& send = std::get<SendOrder>(action);
+  const Order::Body& body = send.order.body;
+  std::string to = send.rank.has_value() ? absl::StrCat(" to rank ", *send.rank) : "";
+  if (std::holds_alternative<OpenView>(body)) return "view" + to;
+  if (const auto* prepare = std::get_if<Prepare>(&body))
+    return "prepare " + NameOf(prepare->purpose);
+  if (const auto* start = std::get_if<Start>(&body)) return "start " + NameOf(start->purpose);
+  if (const auto* commit = std::get_if<Commit>(&body)) {
+    return commit->then_evaluate ? "commit, then evaluate" : "commit";
+  }
+  if (std::holds_alternative<EvaluateMean>(body)) return "evaluate the mean";
+  const Finish& finish = std::get<Finish>(body);
+  return absl::StrCat(finish.failed.empty() ? "finish" : "finish failed", to,
+                      finish.save_model ? ", save" : "");
+}
+
+inline std::vector<std::string> Lines(const RoundActions& actions) {
+  std::vector<std::string> lines;
+  for (const RoundAction& action : actions) lines.push_back(Line(action));
+  return lines;
+}
+
+inline std::string MessageOf(const RoundActions& actions) {
+  for (const RoundAction& action : actions) {
+    const auto* send = std::get_if<SendOrder>(&action);
+    const auto* finish = send == nullptr ? nullptr : std::get_if<Finish>(&send->order.body);
+    if (finish != nullptr) return finish->failed;
+  }
+  return "";
+}
+
+// A round machine with its members, who answer as told. Member k sits in slot 10 + k.
+struct Table {
+  explicit Table(const RoundOptions& round_options = {.max_steps = 100},
+                 const SyncPolicyOptions& policy_options = Fda(), std::uint32_t members = 3)
+      : policy(*MakeMonitorPolicy(policy_options)), options(round_options) {
+    options.run = 77;
+    options.base_root = kFirstRoot;
+    options.learning_rate = 0.25;
+    round = std::make_unique<Round>(options, *policy);
+    for (std::uint32_t rank = 0; rank < members; ++rank) {
+      view.push_back({.node = {.high = 100 + rank, .low = 1}, .slot = 10 + rank});
+    }
+    opened = round->Begin(view, now);
+  }
+
+  // Synchronizes when the mean of the squared norms passes 10; the naive estimate is just that.
+  static SyncPolicyOptions Fda() {
+    return {.estimator = {.kind = EstimatorKind::kNaive, .parameters = 4},
+            .theta = 10,
+            .max_steps = 100};
+  }
+  static SyncPolicyOptions Local() {
+    return {.strategy = Strategy::kLocal, .tau = 5, .max_steps = 100};
+  }
+
+  runtime::Fence Fence(bool with_attempt) const {
+    runtime::Fence fence = round->fence();
+    if (!with_attempt) fence.attempt = 0;
+    return fence;
+  }
+  StateReport ReportOf(float squared_norm) const {
+    return {.fence = Fence(false),
+            .sequence = sequence,
+            .step = sequence == 0 ? 0 : round->step() + 1,
+            .state = {.squared_norm = squared_norm}};
+  }
+  RoundActions Report(std::uint32_t rank, float squared_norm) {
+    return round->OnReport(rank, ReportOf(squared_norm), now);
+  }
+  RoundActions Say(std::uint32_t rank, Answer::Body body, bool with_attempt = true) {
+    return round->OnAnswer(rank, {.fence = Fence(with_attempt), .body = std::move(body)}, now);
+  }
+
+  // Everybody does the same; what the last of them caused, after seeing that the others caused
+  // nothing.
+  RoundActions All(const std::function<RoundActions(std::uint32_t rank)>& act) {
+    for (std::uint32_t rank = 0; rank + 1 < view.size(); ++rank) {
+      EXPECT_THAT(Lines(act(rank)), testing::IsEmpty()) << "rank " << rank;
+    }
+    return act(static_cast<std::uint32_t>(view.size() - 1));
+  }
+  RoundActions AllReport(float squared_norm) {
+    RoundActions actions = All([&](std::uint32_t rank) { return Report(rank, squared_norm); });
+    ++sequence;
+    return actions;
+  }
+  RoundActions AllReady(RingPurpose purpose, std::uint64_t step, bool asked = true) {
+    return All([&](std::uint32_t rank) {
+      return Say(rank, Ready{.purpose = purpose, .step = step, .root = round->root()}, asked);
+    });
+  }
+  RoundActions AllDone(runtime::Hash128 root = kNewRoot) {
+    return All([&](std::uint32_t rank) { return Say(rank, Done{.root = root, .seconds = 0.5}); });
+  }
+  RoundActions AllEvaluated(std::uint64_t correct) {
+    return All([&](std::uint32_t rank) {
+      return Say(rank, Evaluated{.correct = correct, .samples = 10});
+    });
+  }
+  RoundActions AllFinished() {
+    return All([&](std::uint32_t rank) { return Say(rank, Finished{}); });
+  }
+  // From the opening report to the ring of a synchronization at step 1.
+  void RunToRing() {
+    AllReport(0);
+    AllReport(11);
+    AllReady(RingPurpose::kSynchronize, 1);
+    ASSERT_EQ(round->phase(), Round::Phase::kRinging);
+  }
+
+  runtime::Time now{std::chrono::seconds(1000)};
+  std::unique_ptr<MonitorPolicy> policy;
+  RoundOptions options;
+  std::unique_ptr<Round> round;
+  std::vector<Member> view;
+  RoundActions opened;
+  std::uint64_t sequence = 0;
+};
+
+}  // namespace actors
+
+#endif  // RONDO_TESTS_ACTORS_ROUND_TABLE_H_

@@ -1,0 +1,75 @@
+// `rondo head`, `rondo join` and `rondo run --head`.
+#include "tests/support/cluster.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "tests/support/processes.h"
+
+namespace tests {
+namespace {
+
+using nlohmann::json;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(ClusterRun, TrainsTwiceOnTheSameMachines) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 2);
+  const std::string config = WriteQuadratic(sandbox);
+  std::string model;
+  for (int i = 0; i < 2; ++i) {
+    const auto run = sandbox.Run(RunCommand(config, {}, {"--head", cluster.address(), "--json"}));
+    ASSERT_EQ(run->WaitExit(), 0) << run->Describe() << cluster.head().Describe();
+    const json data = run->Json()["data"];
+    EXPECT_EQ(data["replicas_equal"], true);
+    EXPECT_EQ(data["steps"], 100);
+    // The same seed on the same machines: the same bits.
+    if (i == 1) {
+      EXPECT_EQ(data["model_hash"], model);
+    }
+    model = data["model_hash"];
+    EXPECT_EQ(FloatsOf(data["model_path"].get<std::string>()).size(), 1000U);
+  }
+  const json status = cluster.Status();
+  EXPECT_EQ(status["runs"].size(), 2U) << status.dump();
+  for (const json& run : status["runs"]) EXPECT_EQ(run["state"], "done");
+  sandbox.NoteSockets();
+  cluster.Stop();
+  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
+}
+
+TEST(ClusterRun, ShowsItsNodesByName) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 1, 2);
+  std::vector<std::string> names;
+  const json status = cluster.Status();
+  for (const json& node : status["nodes"]) {
+    if (node["role"] == "worker") names.push_back(node["name"]);
+  }
+  EXPECT_THAT(names, testing::UnorderedElementsAre("machine0-0", "machine0-1"));
+  cluster.Stop();
+}
+
+TEST(ClusterRun, GoesOnWhenItsFollowerDetaches) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 2);
+  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), 2);
+  run->Signal(SIGINT);
+  EXPECT_EQ(run->WaitExit(), 130) << run->Describe();
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  const std::uint64_t steps = StepsOf(folder);
+  EXPECT_TRUE(Eventually([&] { return StepsOf(folder) > steps + 10; }))
+      << cluster.head().Describe();
+  EXPECT_EQ(cluster.Status()["runs"][0]["state"], "running");
+  sandbox.NoteSockets();
+  cluster.Stop(3);
+  // The run ended without a result, so a worker kept the last committed model.
+  EXPECT_THAT(sandbox.Leftovers(), Each(HasSubstr("tmp/rondo-join-")));
+}
+
+}  // namespace
+}  // namespace tests

@@ -1,0 +1,119 @@
+#include "tests/support/plain_run.h"
+
+#include <memory>
+#include <utility>
+
+#include "actors/averaging/drift.h"
+#include "actors/averaging/estimator.h"
+#include "actors/run_options.h"
+#include "actors/training/model_layout.h"
+#include "actors/training/quadratic_trainer.h"
+#include "runtime/base/require.h"
+#include "runtime/collective/ring_reference.h"
+
+namespace tests {
+namespace {
+
+using actors::EstimatorOptions;
+using actors::LocalState;
+using actors::QuadraticTrainer;
+using actors::RunConfig;
+
+// The K models and what they agree on.
+class Models {
+ public:
+  explicit Models(const RunConfig& config) : config_(config), weights_(config.run.workers, 1.0F) {
+    for (std::uint32_t rank = 0; rank < config.run.workers; ++rank) {
+      trainers_.push_back(std::make_unique<QuadraticTrainer>(actors::TrainingOptionsOf(config)));
+      REQUIRE(trainers_.back()
+                  ->Place({.slot = rank, .rank = rank, .world_size = config.run.workers})
+                  .ok());
+    }
+    base_ = LocalOf(0);
+    direction_.resize(base_.size());
+    states_.resize(trainers_.size());
+    const EstimatorOptions options = actors::EstimatorOptionsOf(config, base_.size());
+    estimator_ = *actors::MakeEstimator(options);
+    summarizer_ = *actors::MakeSummarizer(options);
+  }
+
+  void Step(std::uint64_t step) {
+    for (auto& trainer : trainers_) REQUIRE(trainer->Step(step).ok());
+  }
+
+  double EstimateVariance() {
+    for (std::size_t k = 0; k < trainers_.size(); ++k) {
+      summarizer_->Summarize(LocalOf(k), base_, {.id = direction_id_, .values = direction_},
+                             states_[k]);
+    }
+    const absl::StatusOr<double> estimate = estimator_->EstimateVariance(states_, weights_);
+    REQUIRE(estimate.ok());
+    return *estimate;
+  }
+
+  void Synchronize() {
+    std::vector<std::vector<float>> locals;
+    for (std::size_t k = 0; k < trainers_.size(); ++k) locals.push_back(LocalOf(k));
+    std::vector<float> mean = runtime::ReduceInRingOrder(locals, base_, weights_);
+    const std::uint64_t layout = trainers_.front()->layout().Hash();
+    if (actors::ComputeUpdateDirection(mean, base_, direction_)) {
+      direction_id_ = {.newer_base = runtime::RootOf(layout, mean),
+                       .older_base = runtime::RootOf(layout, base_)};
+    } else {
+      direction_id_ = {};
+    }
+    base_ = std::move(mean);
+    for (auto& trainer : trainers_) {
+      std::copy(base_.begin(), base_.end(), trainer->local().begin());
+    }
+  }
+
+  const std::vector<float>& base() const { return base_; }
+
+ private:
+  std::vector<float> LocalOf(std::size_t k) {
+    const absl::Span<float> local = trainers_[k]->local();
+    return {local.begin(), local.end()};
+  }
+
+  const RunConfig& config_;
+  const std::vector<float> weights_;
+  std::vector<std::unique_ptr<QuadraticTrainer>> trainers_;
+  std::unique_ptr<actors::Summarizer> summarizer_;
+  std::unique_ptr<actors::Estimator> estimator_;
+  std::vector<LocalState> states_;
+  std::vector<float> base_;
+  std::vector<float> direction_;
+  actors::XiId direction_id_;
+};
+
+}  // namespace
+
+PlainRun TrainPlainly(const RunConfig& config) {
+  Models models(config);
+  PlainRun run;
+  std::uint64_t synchronized = 0;
+  for (std::uint64_t step = 1; step <= config.run.max_steps; ++step) {
+    models.Step(step);
+    const std::uint64_t since = step - synchronized;
+    bool due = step == config.run.max_steps;
+    switch (config.strategy.name) {
+      case actors::Strategy::kSynchronous: due = true; break;
+      case actors::Strategy::kLocal: due = due || since >= config.strategy.tau; break;
+      case actors::Strategy::kFda:
+        due = due ||
+              (config.strategy.max_interval.has_value() && since >= *config.strategy.max_interval);
+        due = due || *config.strategy.theta == 0;
+        due = due || models.EstimateVariance() > *config.strategy.theta;
+        break;
+    }
+    if (!due) continue;
+    models.Synchronize();
+    run.synchronized_steps.push_back(step);
+    synchronized = step;
+  }
+  run.base = models.base();
+  return run;
+}
+
+}  // namespace tests

@@ -1,0 +1,219 @@
+#include "tests/support/training_cluster.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <utility>
+
+#include "actors/run_options.h"
+#include "runtime/base/require.h"
+
+namespace tests {
+namespace {
+
+using actors::QuadraticTrainer;
+using actors::RunConfig;
+using runtime::Duration;
+using runtime::NodeId;
+
+constexpr char kMonitorName[] = "monitor";
+
+// Where model.pt passes through; one folder a process, for the simulation has one thread.
+const std::string& Folder() {
+  static const auto* const kFolder = new std::string([] {
+    std::string path = (std::filesystem::temp_directory_path() / "rondo-sim-XXXXXX").string();
+    REQUIRE(mkdtemp(path.data()) != nullptr);
+    return path;
+  }());
+  return *kFolder;
+}
+
+// The quadratic trainer, which may be told to diverge, and which does not wait for a disk.
+class SimTrainer final : public actors::Trainer {
+ public:
+  SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison)
+      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison) {}
+
+  const actors::Layout& layout() const override { return trainer_.layout(); }
+  absl::Span<float> local() override { return trainer_.local(); }
+  absl::Status Place(const actors::Placement& placement) override {
+    return trainer_.Place(placement);
+  }
+  absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step) override {
+    absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step);
+    if (!poison_.has_value() || step < poison_->step) return outcome;
+    if (poison_->is_noticed) return absl::DataLossError("the loss is not finite");
+    trainer_.local()[0] = std::numeric_limits<float>::quiet_NaN();
+    return outcome;
+  }
+  absl::StatusOr<actors::EvaluationCounts> Evaluate(absl::Span<const float> model,
+                                                    std::uint32_t part,
+                                                    std::uint32_t parts) override {
+    return trainer_.Evaluate(model, part, parts);
+  }
+  void ResetOptimizer() override { trainer_.ResetOptimizer(); }
+  absl::Status Save(absl::Span<const float> model, const std::string& path) override {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char*>(model.data()),
+               static_cast<std::streamsize>(model.size() * sizeof(float)));
+    return file.good() ? absl::OkStatus() : absl::UnavailableError("cannot write " + path);
+  }
+  actors::DataSummary Data() const override { return trainer_.Data(); }
+
+ private:
+  QuadraticTrainer trainer_;
+  const std::optional<TrainingClusterOptions::Poison> poison_;
+};
+
+}  // namespace
+
+std::vector<std::uint64_t> RunRecord::SynchronizedSteps() const {
+  std::vector<std::uint64_t> steps;
+  for (const actors::Synchronized& event : synchronizations) steps.push_back(event.step);
+  return steps;
+}
+
+TrainingCluster::TrainingCluster(TrainingClusterOptions options)
+    : options_(std::move(options)),
+      cluster_(options_.seed, options_.network),
+      ring_network_(MakeRingWorld(), cluster_.scheduler().clock()) {
+  head_ = &cluster_.AddHead();
+  for (std::uint32_t slot = 0; slot < options_.config.run.workers; ++slot) AddWorker(slot);
+  cluster_.Start();
+  const bool joined = cluster_.RunUntil(
+      [&] {
+        return std::ranges::all_of(workers_, [](const auto& process) {
+          return process->node->IsJoined() && process->worker != nullptr;
+        });
+      },
+      std::chrono::seconds(10));
+  REQUIRE(joined);
+  StartMonitor();
+}
+
+TrainingCluster::~TrainingCluster() {
+  for (std::uint32_t slot = 0; slot < workers(); ++slot) {
+    if (IsAlive(slot)) Kill(slot);
+  }
+  cluster_.Kill(*head_);
+}
+
+runtime::sim::SimRingNetwork::World TrainingCluster::MakeRingWorld() {
+  runtime::sim::Scheduler& scheduler = cluster_.scheduler();
+  const auto longest = static_cast<std::uint64_t>(options_.longest_transit.count());
+  return {
+      .schedule = [&scheduler](Duration delay,
+                               auto action) { scheduler.Schedule(delay, std::move(action)); },
+      .transit = [&scheduler, longest](NodeId, NodeId, std::size_t) -> std::optional<Duration> {
+        const std::uint64_t bound =
+            scheduler.random().Below(50) == 0 ? 10 * longest : std::uint64_t{longest};
+        return Duration(static_cast<Duration::rep>(scheduler.random().Below(bound + 1)));
+      },
+      .tamper =
+          [this](NodeId from, NodeId to, std::span<float> floats) {
+            if (!options_.tamper) return;
+            const auto slot_of = [&](NodeId node) {
+              return static_cast<std::uint32_t>(
+                  std::ranges::find(record_.members, node, &actors::Member::node) -
+                  record_.members.begin());
+            };
+            options_.tamper(slot_of(from), slot_of(to), floats);
+          },
+  };
+}
+
+void TrainingCluster::AddWorker(std::uint32_t slot) {
+  workers_.push_back(std::make_unique<Process>());
+  Process& process = *workers_.back();
+  process.node = &cluster_.AddNode(absl::StrCat("worker-", slot));
+  const std::optional<TrainingClusterOptions::Poison> poison =
+      options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
+  process.make_trainer = [poison](const RunConfig& config) {
+    return std::make_unique<SimTrainer>(config, poison);
+  };
+  process.training = std::make_unique<runtime::sim::SimExecutor>(
+      cluster_.scheduler(), options_.shortest_task, options_.longest_task);
+  process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), ring_network_);
+  const absl::Status spawned = process.node->Spawn(actors::kWorkerName, [this, &process] {
+    auto worker = std::make_unique<actors::Worker>(
+        actors::WorkerParts{.ring = *process.ring,
+                            .training = *process.training,
+                            .make_trainer = process.make_trainer,
+                            .clock = cluster_.scheduler().clock(),
+                            .sent = [] { return runtime::Ledger{}; },
+                            .dropped = [] { return runtime::Drops{}; },
+                            .folder = Folder(),
+                            .quit = [&process](const absl::Status& why) { process.quit = why; }});
+    process.worker = worker.get();
+    return worker;
+  });
+  REQUIRE(spawned.ok());
+}
+
+void TrainingCluster::StartMonitor() {
+  std::vector<actors::Candidate> candidates;
+  for (std::uint32_t slot = 0; slot < workers(); ++slot) {
+    candidates.push_back({.node = workers_[slot]->node->id(), .slot = slot});
+  }
+  actors::MonitorOptions monitor_options{
+      .run = options_.seed + 1, .config = options_.config, .folder = Folder(), .sent = [] {
+        return runtime::Ledger{};
+      }};
+  began_ = cluster_.Now();
+  const absl::Status spawned =
+      head_->Spawn(kMonitorName, [this, monitor_options, candidates = std::move(candidates)] {
+        auto monitor = std::make_unique<actors::Monitor>(monitor_options, candidates, record_);
+        monitor_ = monitor.get();
+        return monitor;
+      });
+  REQUIRE(spawned.ok());
+}
+
+bool TrainingCluster::RunToEnd(Duration limit) {
+  const bool ended = RunUntil([&] { return record_.summary.has_value(); }, limit);
+  if (!ended) return false;
+  if (!ended_.has_value()) ended_ = cluster_.Now();
+  if (record_.summary->status.ok()) return true;
+  // Who heard that the run failed ends, two seconds later.
+  return RunUntil(
+      [&] {
+        return std::ranges::all_of(workers_, [](const auto& process) {
+          return process->node == nullptr || process->quit.has_value();
+        });
+      },
+      std::chrono::seconds(10));
+}
+
+void TrainingCluster::Kill(std::uint32_t slot) {
+  Process& process = *workers_[slot];
+  REQUIRE(process.node != nullptr);
+  process.worker = nullptr;
+  cluster_.Kill(*std::exchange(process.node, nullptr));
+  process.ring.reset();
+  process.training.reset();
+}
+
+const actors::Replica* TrainingCluster::replica(std::uint32_t slot) const {
+  const Process& process = *workers_[slot];
+  return process.worker == nullptr ? nullptr : process.worker->replica();
+}
+
+std::vector<float> TrainingCluster::base(std::uint32_t slot) const {
+  const std::span<const float> values = replica(slot)->base();
+  return {values.begin(), values.end()};
+}
+
+std::vector<float> TrainingCluster::local(std::uint32_t slot) const {
+  const std::span<const float> values = replica(slot)->local();
+  return {values.begin(), values.end()};
+}
+
+double TrainingCluster::Seconds() const {
+  REQUIRE(ended_.has_value());
+  return runtime::ToSeconds(*ended_ - began_);
+}
+
+}  // namespace tests

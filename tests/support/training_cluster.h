@@ -1,0 +1,133 @@
+// A whole training run on a simulated cluster: one monitor, K workers, one thread, one seed.
+//
+//   TrainingCluster cluster({.seed = seed, .config = config});
+//   ASSERT_TRUE(cluster.RunToEnd());
+//   EXPECT_OK(cluster.record().summary->status);
+//   EXPECT_EQ(cluster.replica(0)->root(), cluster.replica(1)->root());
+//
+// `seed` decides every delay, loss and transit time; the model and the batches follow from
+// config.run.seed alone. What is below the actors is simulated: network, ring, executor, clock.
+#ifndef RONDO_TESTS_SUPPORT_TRAINING_CLUSTER_H_
+#define RONDO_TESTS_SUPPORT_TRAINING_CLUSTER_H_
+
+#include <absl/status/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "actors/monitor.h"
+#include "actors/run_config.h"
+#include "actors/training/quadratic_trainer.h"
+#include "actors/worker.h"
+#include "runtime/sim/sim_executor.h"
+#include "runtime/sim/sim_ring.h"
+#include "tests/support/sim_cluster.h"
+
+namespace tests {
+
+struct TrainingClusterOptions {
+  std::uint64_t seed = 0;
+  actors::RunConfig config;  // `workers` of it are started; the model is the quadratic one.
+  runtime::sim::SimNetwork::Options network;
+  // What a step, a commit or an evaluation takes.
+  runtime::Duration shortest_task = std::chrono::microseconds(100);
+  runtime::Duration longest_task = std::chrono::milliseconds(20);
+  // Transit of a message of the ring; one in fifty takes ten times the longest.
+  runtime::Duration longest_transit = std::chrono::milliseconds(2);
+  // The model of worker `slot` is not a number from this step on, and on no other worker.
+  struct Poison {
+    std::uint32_t slot = 0;
+    std::uint64_t step = 0;
+    bool is_noticed = false;  // By the trainer: the step fails. Else its model just is NaN.
+  };
+  std::optional<Poison> poison;
+  // Sees, and may change, the floats of each chunk of the ring; by slot.
+  std::function<void(std::uint32_t from, std::uint32_t to, std::span<float>)> tamper;
+};
+
+// What the head heard of the run.
+struct RunRecord final : actors::RunListener {
+  void OnViewOpened(std::uint64_t run, const std::vector<actors::Member>& view) override {
+    members = view;
+  }
+  void OnProgress(std::uint64_t run, const actors::Progress& progress) override {}
+  void OnSynchronized(std::uint64_t run, const actors::Synchronized& event, double) override {
+    synchronizations.push_back(event);
+  }
+  void OnTested(std::uint64_t run, const actors::Tested& event) override { tests.push_back(event); }
+  void OnRunEnded(std::uint64_t run, const actors::RunSummary& end) override { summary = end; }
+
+  std::vector<std::uint64_t> SynchronizedSteps() const;
+
+  std::vector<actors::Member> members;  // Empty until the view is opened.
+  std::vector<actors::Synchronized> synchronizations;
+  std::vector<actors::Tested> tests;
+  std::optional<actors::RunSummary> summary;
+};
+
+class TrainingCluster {
+ public:
+  // Joins the workers and starts the monitor; the run has not begun.
+  explicit TrainingCluster(TrainingClusterOptions options);
+  ~TrainingCluster();
+
+  // Lets time pass until the run has ended and everybody has heard of it; false if that takes more
+  // than `limit` of virtual time.
+  bool RunToEnd(runtime::Duration limit = std::chrono::seconds(60));
+  // Until `done`, asked after every event.
+  bool RunUntil(absl::FunctionRef<bool()> done, runtime::Duration limit) {
+    return cluster_.RunUntil(done, limit);
+  }
+  // As by SIGKILL, of the whole process.
+  void Kill(std::uint32_t slot);
+
+  const RunRecord& record() const { return record_; }
+  actors::Monitor& monitor() { return *monitor_; }
+  std::uint32_t workers() const { return static_cast<std::uint32_t>(workers_.size()); }
+  bool IsAlive(std::uint32_t slot) const { return workers_[slot]->node != nullptr; }
+  // Null: no model yet, or killed.
+  const actors::Replica* replica(std::uint32_t slot) const;
+  // Why the process of this worker would have ended; nothing while it would not.
+  const std::optional<absl::Status>& quit(std::uint32_t slot) const { return workers_[slot]->quit; }
+  std::vector<float> base(std::uint32_t slot) const;
+  std::vector<float> local(std::uint32_t slot) const;
+
+  SimCluster& cluster() { return cluster_; }
+  std::uint64_t trace_hash() { return cluster_.scheduler().trace_hash(); }
+  // Virtual time from the start of the monitor to the end of the run.
+  double Seconds() const;
+
+ private:
+  // One process, from the inside out: what is below outlives what is above.
+  struct Process {
+    actors::TrainerFactory make_trainer;
+    std::unique_ptr<runtime::sim::SimExecutor> training;
+    std::unique_ptr<runtime::sim::SimRing> ring;
+    runtime::Node* node = nullptr;  // The cluster's; null: killed.
+    actors::Worker* worker = nullptr;
+    std::optional<absl::Status> quit;
+  };
+
+  runtime::sim::SimRingNetwork::World MakeRingWorld();
+  void AddWorker(std::uint32_t slot);
+  void StartMonitor();
+
+  TrainingClusterOptions options_;
+  SimCluster cluster_;
+  runtime::sim::SimRingNetwork ring_network_;
+  RunRecord record_;
+  std::vector<std::unique_ptr<Process>> workers_;
+  runtime::Node* head_ = nullptr;
+  actors::Monitor* monitor_ = nullptr;
+  runtime::Time began_{};
+  std::optional<runtime::Time> ended_;
+};
+
+}  // namespace tests
+
+#endif  // RONDO_TESTS_SUPPORT_TRAINING_CLUSTER_H_
