@@ -224,7 +224,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
   REQUIRE(options.model.name != "quadratic");
   ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
-    at::set_num_threads(1);
+    at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.
     LimitBlasThreads();
     std::unique_ptr<Trainer> trainer =

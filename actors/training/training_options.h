@@ -49,6 +49,7 @@ struct TrainingOptions {
   DataOptions data;
   OptimizerOptions optimizer;
   QuadraticOptions quadratic;
+  std::uint32_t threads = 1;  // Compute threads of this process.
 };
 
 // Refuses names, combinations and ranges that no trainer takes: CONFIG_INVALID_VALUE, exit 2, the

@@ -2,12 +2,14 @@
 //
 // Started by `rondo run` and `rondo join`, which set OPENBLAS_NUM_THREADS and OMP_NUM_THREADS
 // before it starts. Its errors go to stderr, which is its log.
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -52,6 +54,14 @@ void OnSignal(int signal) {
   if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
 }
 
+// What whoever started this process allows: run.threads of an embedded run, else --threads of
+// `rondo join`, because each machine has cores of its own.
+std::uint32_t ComputeThreads() {
+  const char* const text = std::getenv("OMP_NUM_THREADS");
+  std::uint32_t threads = 0;
+  return text != nullptr && absl::SimpleAtoi(text, &threads) && threads >= 1 ? threads : 1;
+}
+
 absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
   ASSIGN_OR_RETURN(const std::string local_host, runtime::LocalAddressTowards(head));
@@ -61,6 +71,9 @@ absl::Status RunWorker(const Options& options) {
   }
   ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
   const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
+  if (const std::string slow = actors::LimitBlasThreads(); !slow.empty()) {
+    log.Warning("blas", {{"why", slow}});
+  }
   const runtime::NodeId id = runtime::RandomNodeId();
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
@@ -91,7 +104,9 @@ absl::Status RunWorker(const Options& options) {
       {.thread_name = "rondo-training",
        .on_failure = [&node](const absl::Status& why) { node.RequestEnd(why); }});
   actors::TrainerFactory make_trainer = [](const actors::RunConfig& config) {
-    return actors::MakeTrainer(actors::TrainingOptionsOf(config));
+    actors::TrainingOptions training_options = actors::TrainingOptionsOf(config);
+    training_options.threads = ComputeThreads();
+    return actors::MakeTrainer(training_options);
   };
   node.RegisterKind(actors::kWorkerKind, [&] {
     return std::make_unique<actors::Worker>(

@@ -108,15 +108,22 @@ absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
 
 std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
   const actors::TrainingDescription& training = plan.training;
-  std::string text = absl::StrCat(FormatCount(training.parameters), " parameters (d), ",
-                                  FormatCount(training.train_samples), " training and ",
-                                  FormatCount(training.test_samples), " test samples\n");
+  // The quadratic model has a single sample, which is of no interest.
+  const bool has_data = config.data.source != actors::DataSource::kNone;
+  std::string text = absl::StrCat(FormatCount(training.parameters), " parameters (d), ");
+  if (has_data) {
+    absl::StrAppend(&text, FormatCount(training.train_samples), " training and ",
+                    FormatCount(training.test_samples), " test samples\n");
+  } else {
+    absl::StrAppend(&text, "no data\n");
+  }
   if (config.strategy.name == Strategy::kFda) {
     absl::StrAppend(&text, "theta ", FormatNumber(plan.theta),
                     plan.theta_is_given ? ", as given\n"
                                         : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
   }
-  return absl::StrCat(text, "\n", RenderSamples(training), "\n", RenderPredictions(plan));
+  return absl::StrCat(text, "\n", has_data ? RenderSamples(training) + "\n" : "",
+                      RenderPredictions(plan));
 }
 
 std::string PlanToJson(const RunPlan& plan) {
