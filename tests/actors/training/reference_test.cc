@@ -91,7 +91,9 @@ Trace PlainAlgorithm1() {
     }
     if (Variance(locals, base) <= kTheta && step < kSteps) continue;
     const Vector mean = tests::MeanInRingOrder(locals, base);
-    if (trace.synchronizations.empty()) EXPECT_LE(RelativeDistance(mean, TorchMean(locals)), 1e-6);
+    if (trace.synchronizations.empty()) {
+      EXPECT_LE(RelativeDistance(mean, TorchMean(locals)), 1e-6);
+    }
     for (tests::PlainLenet5& model : models) model.Assign(mean);
     base = mean;
     trace.synchronizations.push_back(step);
