@@ -62,13 +62,25 @@ std::uint32_t ComputeThreads() {
   return text != nullptr && absl::SimpleAtoi(text, &threads) && threads >= 1 ? threads : 1;
 }
 
+absl::StatusOr<std::unique_ptr<runtime::ZmqRing>> OpenRing(const Options& options,
+                                                           runtime::NodeId id,
+                                                           const std::string& local_host) {
+  runtime::ZmqRingOptions ring{
+      .node = id, .listen_host = local_host, .advertised_host = local_host};
+  if (!options.advertise.empty()) {
+    ASSIGN_OR_RETURN(ring.advertised_host, runtime::ParseHost(options.advertise));
+  }
+  if (!options.ring_ports.empty()) {
+    ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
+    ring.first_port = ports.first;
+    ring.last_port = ports.last;
+  }
+  return runtime::ZmqRing::Create(ring);
+}
+
 absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
   ASSIGN_OR_RETURN(const std::string local_host, runtime::LocalAddressTowards(head));
-  std::string advertised_host = local_host;
-  if (!options.advertise.empty()) {
-    ASSIGN_OR_RETURN(advertised_host, runtime::ParseHost(options.advertise));
-  }
   ASSIGN_OR_RETURN(const std::string host_key, runtime::HostKey());
   const runtime::Logger log = runtime::Logger::ToStderr(runtime::LogLevel::kInfo);
   if (const std::string slow = actors::LimitBlasThreads(); !slow.empty()) {
@@ -78,15 +90,7 @@ absl::Status RunWorker(const Options& options) {
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
-  runtime::ZmqRingOptions ring_options{
-      .node = id, .listen_host = local_host, .advertised_host = advertised_host};
-  if (!options.ring_ports.empty()) {
-    ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
-    ring_options.first_port = ports.first;
-    ring_options.last_port = ports.last;
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<runtime::ZmqRing> ring,
-                   runtime::ZmqRing::Create(ring_options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<runtime::ZmqRing> ring, OpenRing(options, id, local_host));
 
   nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
   if (options.slot.has_value()) details["slot"] = *options.slot;
