@@ -216,13 +216,9 @@ void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config)
   EXPECT_EQ(*base, std::vector<float>(config.model.dimension, actors::kIntegerStep * step));
 }
 
-// Sanitizer builds take five times as long to call a silent node dead (failure_detector.cc).
-#ifdef RONDO_SANITIZED
-constexpr runtime::Duration kEndOfRun = seconds(5 + 4);
-#else
-constexpr runtime::Duration kEndOfRun = seconds(5);
-#endif
-
+// The order of verdicts is that of the liveness profile's bounds, which sanitizer builds stretch by
+// five (failure_detector.cc) while those of rings and last words stay.
+#ifndef RONDO_SANITIZED
 TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfACommit) {
   int failed_runs = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
@@ -240,8 +236,8 @@ TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfAComm
     const auto victim = static_cast<std::uint32_t>(random.Below(config.run.workers));
     const runtime::Time killed = cluster.cluster().Now();
     cluster.Kill(victim);
-    ASSERT_TRUE(cluster.RunToEnd(kEndOfRun)) << "waits for " << cluster.monitor().WaitsFor();
-    EXPECT_LT(cluster.cluster().Now() - killed, kEndOfRun);
+    ASSERT_TRUE(cluster.RunToEnd(seconds(5))) << "waits for " << cluster.monitor().WaitsFor();
+    EXPECT_LT(cluster.cluster().Now() - killed, seconds(5));
     ExpectNoHalfCommit(cluster, config);
     const RunRecord& record = cluster.record();
     if (record.summary->status.ok()) {
@@ -262,6 +258,7 @@ TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfAComm
   }
   EXPECT_GT(failed_runs, 100);
 }
+#endif
 
 TEST(TrainingFaults, AWorkerThatDiesWhileItBuildsTheModelIsLostToo) {
   TrainingClusterOptions options = Quick(ConfigOf(Strategy::kFda, 3), 8);
