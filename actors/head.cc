@@ -73,6 +73,9 @@ void Head::StartWorkerOn(NodeBook& node) {
                       const auto book = nodes_.find(id);
                       if (!worker.ok() || book == nodes_.end()) return;  // Gone meanwhile.
                       book->second.worker_ready = true;
+                      if (monitor_ != nullptr) {
+                        monitor_->AddCandidate({.node = id, .slot = book->second.slot_wish});
+                      }
                       TryStart();
                     });
 }
@@ -232,14 +235,46 @@ void Head::Emit(RunEvent event) {
 }
 
 void Head::OnViewOpened(std::uint64_t run, const std::vector<Member>& members) {
-  run_->members = 0;
   for (const Member& member : members) {
+    if (run_->members.contains(member.node)) continue;
     const auto node = nodes_.find(member.node);
-    Emit({.what = JoinEvent{
-              .slot = member.slot,
-              .node = node == nodes_.end() ? member.node.ShortName() : node->second.info.name,
-              .workers = ++run_->members}});
+    const std::string name =
+        node == nodes_.end() ? member.node.ShortName() : node->second.info.name;
+    run_->members[member.node] = name;
+    Emit({.what = JoinEvent{.step = run_->step,
+                            .slot = member.slot,
+                            .node = name,
+                            .workers = static_cast<std::uint32_t>(run_->members.size())}});
   }
+}
+
+void Head::OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t slot,
+                        const absl::Status& why) {
+  const std::string name = run_->members[node];
+  run_->members.erase(node);
+  Emit({.what = DeathEvent{.step = run_->step,
+                           .slot = slot,
+                           .node = name,
+                           .reason = std::string(why.message()),
+                           .workers = static_cast<std::uint32_t>(run_->members.size())}});
+}
+
+void Head::OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) {
+  const std::string name = run_->members[node];
+  run_->members.erase(node);
+  Emit({.what = LeaveEvent{.step = run_->step,
+                           .slot = slot,
+                           .node = name,
+                           .workers = static_cast<std::uint32_t>(run_->members.size())}});
+}
+
+void Head::OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) {
+  context_->Evict(node, why);
+}
+
+void Head::OnAborted(std::uint64_t run, const Aborted& event) {
+  Emit({.what = AbortEvent{
+            .step = event.step, .fence = event.fence.ToString(), .reason = event.reason}});
 }
 
 void Head::OnProgress(std::uint64_t run, const Progress& progress) {
@@ -264,7 +299,7 @@ void Head::OnSynchronized(std::uint64_t run, const Synchronized& event, double t
             .variance_estimate = event.variance_estimate,
             .theta =
                 event.variance_estimate.has_value() ? std::optional<double>(theta) : std::nullopt,
-            .contributors = run_->members,
+            .contributors = event.contributors,
             .seconds = event.ring_seconds + event.control_seconds,
             .ring_bytes = ring - run_->ring_bytes,
             .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation)}});
@@ -284,7 +319,6 @@ void Head::OnTested(std::uint64_t run, const Tested& event) {
 
 void Head::OnRunEnded(std::uint64_t run, const RunSummary& summary) {
   dropped_before_ += summary.dropped;
-  run_->deaths = summary.workers - summary.workers_final;
   run_->step = summary.steps;
   context_->Stop(runtime::ActorIdOf(absl::StrCat("monitor-", run_->id)));
   monitor_ = nullptr;
@@ -324,7 +358,10 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .model_hash = summary.root.ToString(),
       .replicas_equal = summary.replicas_equal,
       .seed = config.run.seed,
-      .events = {.joins = summary.workers, .deaths = run_->deaths},
+      .events = {.joins = summary.joins,
+                 .leaves = summary.leaves,
+                 .deaths = summary.deaths,
+                 .aborts = summary.aborts},
       .dropped = dropped,
       .model_path = summary.model_path};
   if (threshold) result.theta = summary.theta;
@@ -349,7 +386,7 @@ void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
              {"step", run_->step},
              {"max_steps", run_->config.run.max_steps},
              {"syncs", run_->synchronizations},
-             {"workers", run_->members},
+             {"workers", run_->members.size()},
              {"bytes_total", end.result.has_value() ? end.result->bytes.Total() : 0}};
   if (end.error.has_value()) ended["code"] = end.error->code;
   ended_runs_.push_back(ended.dump());
@@ -390,7 +427,7 @@ std::string Head::StatusJson() const {
                     {"step", monitor_ != nullptr ? monitor_->step() : 0},
                     {"max_steps", run_->config.run.max_steps},
                     {"syncs", run_->synchronizations},
-                    {"workers", run_->members},
+                    {"workers", run_->members.size()},
                     {"events_lost", run_->events_failed},
                     {"bytes_total", monitor_ != nullptr ? monitor_->SentByAll().Total() : 0},
                     {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()

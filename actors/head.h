@@ -75,10 +75,9 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::uint64_t synchronizations = 0;
     std::uint64_t last_sync_step = 0;
     std::uint64_t ring_bytes = 0;
-    std::uint32_t members = 0;
-    std::uint64_t deaths = 0;
-    runtime::Drops dropped_before;    // By this process, when the run was submitted.
-    std::uint64_t events_failed = 0;  // Lines that the disk refused.
+    std::map<runtime::NodeId, std::string> members;  // Of the present view, with their names.
+    runtime::Drops dropped_before;                   // By this process, when the run was submitted.
+    std::uint64_t events_failed = 0;                 // Lines that the disk refused.
   };
 
   void StartWorkerOn(NodeBook& node);
@@ -90,6 +89,11 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   std::string StatusJson() const;
 
   void OnViewOpened(std::uint64_t run, const std::vector<Member>& members) override;
+  void OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t slot,
+                    const absl::Status& why) override;
+  void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) override;
+  void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) override;
+  void OnAborted(std::uint64_t run, const Aborted& event) override;
   void OnProgress(std::uint64_t run, const Progress& progress) override;
   void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) override;
   void OnTested(std::uint64_t run, const Tested& event) override;

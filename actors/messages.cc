@@ -190,6 +190,7 @@ void ReadyToRun::Encode(Wire::Builder wire) const {
   wire.setTrainSamples(train_samples);
   wire.setTestSamples(test_samples);
   Write(endpoint, wire.initEndpoint());
+  Write(transfer, wire.initTransfer());
 }
 
 absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
@@ -201,6 +202,7 @@ absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
                      .train_samples = wire.getTrainSamples(),
                      .test_samples = wire.getTestSamples()};
   ASSIGN_OR_RETURN(message.endpoint, Read(wire.getEndpoint()));
+  ASSIGN_OR_RETURN(message.transfer, Read(wire.getTransfer()));
   if (message.trainable == 0 || message.trainable > message.total ||
       message.total > kMaxModelFloats) {
     return absl::InvalidArgumentError("a model of an impossible size");
@@ -244,40 +246,46 @@ void Order::Encode(Wire::Builder wire) const {
   Write(fence, wire.initFence());
   wire.setNumber(number);
   wire.setStep(step);
-  std::visit(Overload{
-                 [&](const OpenView& view) {
-                   Write(view.members, wire.initView(static_cast<unsigned>(view.members.size())));
-                 },
-                 [&](const Prepare& prepare) { wire.setPrepare(Write(prepare.purpose)); },
-                 [&](const Start& start) {
-                   auto group = wire.initStart();
-                   group.setPurpose(Write(start.purpose));
-                   Write(start.members,
-                         group.initMembers(static_cast<unsigned>(start.members.size())));
-                 },
-                 [&](const Commit& commit) {
-                   auto group = wire.initCommit();
-                   Write(commit.root, group.initRoot());
-                   group.setThenEvaluate(commit.then_evaluate);
-                   group.setLast(commit.last);
-                 },
-                 [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
-                 [&](const EvaluateMean&) { wire.setEvaluate(); },
-                 [&](const Finish& finish) {
-                   auto group = wire.initFinish();
-                   group.setSaveModel(finish.save_model);
-                   group.setFailed(finish.failed);
-                 },
-             },
-             body);
+  std::visit(
+      Overload{
+          [&](const OpenView& view) {
+            auto group = wire.initView();
+            Write(view.members, group.initMembers(static_cast<unsigned>(view.members.size())));
+            group.setSynchronizedStep(view.synchronized_step);
+            group.setHold(view.hold);
+          },
+          [&](const Prepare& prepare) { wire.setPrepare(Write(prepare.purpose)); },
+          [&](const Start& start) {
+            auto group = wire.initStart();
+            group.setPurpose(Write(start.purpose));
+            Write(start.members, group.initMembers(static_cast<unsigned>(start.members.size())));
+          },
+          [&](const Commit& commit) {
+            auto group = wire.initCommit();
+            Write(commit.root, group.initRoot());
+            group.setThenEvaluate(commit.then_evaluate);
+            group.setThenWait(commit.then_wait);
+          },
+          [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
+          [&](const EvaluateMean&) { wire.setEvaluate(); },
+          [&](const Finish& finish) {
+            auto group = wire.initFinish();
+            group.setSaveModel(finish.save_model);
+            group.setFailed(finish.failed);
+          },
+      },
+      body);
 }
 
 absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
   Order order{.fence = Read(wire.getFence()), .number = wire.getNumber(), .step = wire.getStep()};
   switch (wire.which()) {
     case Wire::VIEW: {
-      ASSIGN_OR_RETURN(std::vector<Member> members, Read(wire.getView()));
-      order.body = OpenView{.members = std::move(members)};
+      const auto group = wire.getView();
+      ASSIGN_OR_RETURN(std::vector<Member> members, Read(group.getMembers()));
+      order.body = OpenView{.members = std::move(members),
+                            .synchronized_step = group.getSynchronizedStep(),
+                            .hold = group.getHold()};
       return order;
     }
     case Wire::PREPARE: {
@@ -294,7 +302,7 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
     case Wire::COMMIT:
       order.body = Commit{.root = Read(wire.getCommit().getRoot()),
                           .then_evaluate = wire.getCommit().getThenEvaluate(),
-                          .last = wire.getCommit().getLast()};
+                          .then_wait = wire.getCommit().getThenWait()};
       return order;
     case Wire::ABORT: {
       ASSIGN_OR_RETURN(std::string reason, ReadText(wire.getAbort(), kMaxTextBytes));
@@ -443,6 +451,26 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
   return absl::InvalidArgumentError("unknown answer");
 }
 
+void PullBase::Encode(Wire::Builder wire) const {
+  wire.setRun(run);
+  Write(root, wire.initRoot());
+  Write(donors, wire.initDonors(static_cast<unsigned>(donors.size())));
+  wire.setSeconds(seconds);
+}
+
+absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
+  ASSIGN_OR_RETURN(std::vector<Member> donors, Read(wire.getDonors()));
+  ASSIGN_OR_RETURN(const double seconds, ReadSeconds(wire.getSeconds()));
+  return PullBase{.run = wire.getRun(),
+                  .root = Read(wire.getRoot()),
+                  .donors = std::move(donors),
+                  .seconds = seconds};
+}
+
+void Leave::Encode(Wire::Builder wire) const { wire.setRun(run); }
+
+absl::StatusOr<Leave> Leave::Decode(Wire::Reader wire) { return Leave{.run = wire.getRun()}; }
+
 void MemberStatusReply::Encode(Wire::Builder wire) const { wire.setLastAnswer(last_answer); }
 
 absl::StatusOr<MemberStatusReply> MemberStatusReply::Decode(Wire::Reader wire) {
@@ -457,6 +485,7 @@ void MemberStatus::Encode(Wire::Builder wire) const {
   Write(dropped, wire.initDropped());
   wire.setDriftSquared(drift_squared);
   Write(sent, wire.initSent());
+  wire.setSamples(samples);
 }
 
 absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
@@ -466,7 +495,8 @@ absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
                       .step = wire.getStep(),
                       .dropped = Read(wire.getDropped()),
                       .drift_squared = wire.getDriftSquared(),
-                      .sent = Read(wire.getSent())};
+                      .sent = Read(wire.getSent()),
+                      .samples = wire.getSamples()};
 }
 
 void ModelPart::Encode(Wire::Builder wire) const {

@@ -50,6 +50,7 @@ struct ReadyToRun {
   std::uint64_t train_samples = 0;
   std::uint64_t test_samples = 0;
   runtime::RingEndpoint endpoint;
+  runtime::RingEndpoint transfer;
 };
 
 struct Assign {
@@ -72,6 +73,27 @@ struct Member {
   runtime::RingEndpoint endpoint;
 };
 
+struct PullBase {
+  using Wire = schema::PullBase;
+  using Reply = Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<PullBase> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+  runtime::Hash128 root;
+  std::vector<Member> donors;
+  double seconds = 0;
+};
+
+struct Leave {
+  using Wire = schema::Leave;
+  using Reply = Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Leave> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+};
+
 enum class RingPurpose : std::uint8_t { kSynchronize, kEvaluate };
 
 struct Decision {
@@ -88,6 +110,8 @@ struct Decision {
 
 struct OpenView {
   std::vector<Member> members;  // By slot.
+  std::uint64_t synchronized_step = 0;
+  bool hold = false;
 };
 struct Prepare {
   RingPurpose purpose = RingPurpose::kSynchronize;
@@ -99,7 +123,7 @@ struct Start {
 struct Commit {
   runtime::Hash128 root;
   bool then_evaluate = false;
-  bool last = false;
+  bool then_wait = false;
 };
 struct AbortAttempt {
   std::string reason;
@@ -147,7 +171,12 @@ struct Done {
   double seconds = 0;
   runtime::Ledger sent;
 };
+inline constexpr char kRingFailed[] = "RING_FAILED";
+inline constexpr char kRingCorrupt[] = "RING_CORRUPT";
 struct Fail {
+  // Of this attempt at the ring only: the worker itself can go on.
+  bool of_ring() const { return code == kRingFailed || code == kRingCorrupt; }
+
   std::string code;
   std::string message;
 };
@@ -198,6 +227,7 @@ struct MemberStatus {
   runtime::Drops dropped;
   float drift_squared = 0;
   runtime::Ledger sent;
+  std::uint64_t samples = 0;
 };
 
 struct ModelPart {
@@ -213,8 +243,8 @@ struct ModelPart {
   bool last = false;
 };
 
-using WorkerProtocol = runtime::Protocol<Assign, Decision, Order>;
-using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, ModelPart>;
+using WorkerProtocol = runtime::Protocol<Assign, PullBase, Decision, Order>;
+using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, Leave, ModelPart>;
 
 // The kind of actor that the head starts on every joined node, and its name there.
 inline constexpr char kWorkerKind[] = "worker";

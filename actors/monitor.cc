@@ -8,10 +8,8 @@
 
 #include "actors/averaging/cost.h"
 #include "actors/run_options.h"
-#include "actors/training/partition.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
-#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -20,10 +18,6 @@ using runtime::Exit;
 using runtime::MakeError;
 
 constexpr runtime::Duration kTick = std::chrono::milliseconds(100);
-// Loading data and building a model may take long on a slow disk.
-constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
-// A lost connection and the launcher's word of how the process ended arrive in any order.
-constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
 // In lockstep a member lacks at most the orders of one round. Counted by number: FINISH goes to
 // each member by itself, under one number.
 constexpr std::size_t kRecentOrders = 32;
@@ -37,153 +31,20 @@ std::uint64_t NumberOf(const RoundAction& action) {
 
 }  // namespace
 
-Monitor::Monitor(MonitorOptions options, std::vector<Candidate> candidates, RunListener& listener)
-    : options_(std::move(options)), listener_(listener) {
-  // Wishes first, in order; everybody else takes the smallest free slot.
-  std::map<std::uint32_t, runtime::NodeId> slots;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.slot.has_value()) slots.try_emplace(*candidate.slot, candidate.node);
-  }
-  std::uint32_t next = 0;
-  for (const Candidate& candidate : candidates) {
-    const bool placed = candidate.slot.has_value() && slots[*candidate.slot] == candidate.node;
-    if (placed) continue;
-    while (slots.contains(next)) ++next;
-    slots[next] = candidate.node;
-  }
-  for (const auto& [slot, node] : slots) {
-    members_.push_back({.node = node, .slot = slot});
-  }
-}
-
-// ----------------------------------------------------------------------------------- the start --
-
 absl::Status Monitor::OnStart(runtime::Context& context) {
   context_ = &context;
   sent_before_ = options_.sent();
-  for (MemberBook& member : members_) AssignTo(member);
+  lacks_workers_since_ = context.Now();
+  AssignWaiting();
   context.After(kTick, [this] { OnTick(); });
   return absl::OkStatus();
 }
 
-runtime::ActorRef<WorkerProtocol> Monitor::WorkerAt(const MemberBook& member) const {
-  return {.address = {.node = member.node, .actor = runtime::ActorIdOf(kWorkerName)}};
+runtime::ActorRef<WorkerProtocol> Monitor::WorkerAt(runtime::NodeId node) const {
+  return {.address = {.node = node, .actor = runtime::ActorIdOf(kWorkerName)}};
 }
 
-void Monitor::AssignTo(MemberBook& member) {
-  const auto rank = static_cast<std::uint32_t>(&member - members_.data());
-  context_->Ask(WorkerAt(member),
-                Assign{.run = options_.run,
-                       .head_epoch = options_.head_epoch,
-                       .slot = member.slot,
-                       .config = ToToml(options_.config),
-                       .monitor = context_->self().actor},
-                kAssignTimeout, [this, rank](absl::StatusOr<ReadyToRun> ready) {
-                  OnReadyToRun(rank, std::move(ready));
-                });
-}
-
-void Monitor::OnReadyToRun(std::uint32_t rank, absl::StatusOr<ReadyToRun> ready) {
-  if (ended_ || round_ != nullptr) return;
-  if (!ready.ok()) {
-    if (members_[rank].lost) return;
-    if (absl::IsUnavailable(ready.status()) && !runtime::HasUserError(ready.status())) {
-      // Its process is gone, or nearly: that verdict tells more. But only if it comes.
-      context_->After(2 * kObituaryTimeout, [this, rank, why = ready.status()] {
-        if (!ended_ && !members_[rank].lost) LoseMember(rank, why);
-      });
-      return;
-    }
-    const runtime::UserError error = runtime::ToUserError(ready.status());
-    Fail(MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
-                   error.code == "INTERNAL" ? Exit::kRunFailed : error.exit,
-                   absl::StrCat("slot ", members_[rank].slot, " cannot run: ", error.message),
-                   error.hint));
-    return;
-  }
-  members_[rank].ready = *std::move(ready);
-  for (const MemberBook& member : members_) {
-    if (!member.ready.has_value()) return;
-  }
-  BeginRun();
-}
-
-absl::Status Monitor::CheckMembersAgree() const {
-  const ReadyToRun& first = *members_.front().ready;
-  for (const MemberBook& member : members_) {
-    const ReadyToRun& ready = *member.ready;
-    const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
-                                         ") and slot ", members_.front().slot);
-    if (ready.layout_hash != first.layout_hash || ready.total != first.total) {
-      return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
-                       absl::StrCat(who, " built models of different layouts"),
-                       "run the same build of rondo on every machine");
-    }
-    if (ready.base_root != first.base_root) {
-      return MakeError("INITIAL_MODEL_DIFFERS", Exit::kIncompatible,
-                       absl::StrCat(who, " drew different initial models from one seed"),
-                       "run the same build of rondo on every machine");
-    }
-    if (ready.data_fingerprint != first.data_fingerprint) {
-      return MakeError("DATA_DIFFERS", Exit::kUnreadable,
-                       absl::StrCat(who, " hold different training data"),
-                       "give every machine the same files, or check data.dir");
-    }
-  }
-  return absl::OkStatus();
-}
-
-void Monitor::BeginRun() {
-  if (absl::Status agree = CheckMembersAgree(); !agree.ok()) {
-    Fail(agree);
-    return;
-  }
-  const ReadyToRun& ready = *members_.front().ready;
-  const SyncPolicyOptions policy_options = SyncPolicyOptionsOf(options_.config, ready.trainable);
-  absl::StatusOr<std::unique_ptr<MonitorPolicy>> policy = MakeMonitorPolicy(policy_options);
-  if (!policy.ok()) {
-    Fail(MakeError("CONFIG_CONFLICT", Exit::kUsage, std::string(policy.status().message())));
-    return;
-  }
-  theta_ = policy_options.theta;
-  policy_ = *std::move(policy);
-  round_ = std::make_unique<Round>(
-      RoundOptions{.run = options_.run,
-                   .head_epoch = options_.head_epoch,
-                   .max_steps = options_.config.run.max_steps,
-                   .evaluate_every = options_.config.run.evaluate_every,
-                   .evaluate_mean = options_.config.run.evaluate == EvaluateWhat::kMean,
-                   .target_accuracy = options_.config.run.target_accuracy,
-                   .learning_rate = options_.config.optimizer.learning_rate,
-                   .model_floats = ready.total,
-                   .base_root = ready.base_root,
-                   .layout_hash = ready.layout_hash},
-      *policy_);
-  std::vector<Member> view;
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    float weight = 1;
-    if (options_.config.strategy.weighting == Weighting::kSamples) {
-      weight = static_cast<float>(
-          ShardSize(ready.train_samples, rank, static_cast<std::uint32_t>(members_.size())));
-    }
-    view.push_back({.node = members_[rank].node,
-                    .slot = members_[rank].slot,
-                    .weight = weight,
-                    .endpoint = members_[rank].ready->endpoint});
-  }
-  began_ = context_->Now();
-  listener_.OnViewOpened(options_.run, view);
-  Perform(round_->Begin(std::move(view), context_->Now()));
-}
-
-// ------------------------------------------------------------------------------ reports, answers
-// --
-
-std::optional<std::uint32_t> Monitor::RankOf(runtime::NodeId node) const {
-  const auto member = std::ranges::find(members_, node, &MemberBook::node);
-  if (member == members_.end()) return std::nullopt;
-  return static_cast<std::uint32_t>(member - members_.begin());
-}
+// ---------------------------------------------------------------------------- reports, answers --
 
 bool Monitor::Accept(MemberBook& member, std::uint64_t number) {
   if (number <= member.last_answer) return false;
@@ -192,55 +53,52 @@ bool Monitor::Accept(MemberBook& member, std::uint64_t number) {
 }
 
 absl::Status Monitor::On(runtime::Context& context, const StateReport& report) {
-  const std::optional<std::uint32_t> rank = RankOf(context.sender());
-  if (!rank.has_value() || round_ == nullptr || !Accept(members_[*rank], report.number)) {
+  MemberBook* const member = Find(context.sender());
+  if (member == nullptr || round_ == nullptr || !Accept(*member, report.number)) {
     return absl::OkStatus();
   }
-  Perform(round_->OnReport(*rank, report, context.Now()));
+  if (const auto rank = round_->RankOf(member->node)) {
+    Perform(round_->OnReport(*rank, report, context.Now()));
+  }
   return absl::OkStatus();
 }
 
 absl::Status Monitor::On(runtime::Context& context, const Answer& answer) {
-  const std::optional<std::uint32_t> rank = RankOf(context.sender());
-  if (!rank.has_value() || round_ == nullptr || !Accept(members_[*rank], answer.number)) {
+  MemberBook* const member = Find(context.sender());
+  if (member == nullptr || round_ == nullptr || !Accept(*member, answer.number)) {
     return absl::OkStatus();
   }
-  // A broken ring is often the first sign of a dead neighbour: wait for the verdict on the process
-  // before blaming the edge.
-  const auto* fail = std::get_if<struct Fail>(&answer.body);
-  if (fail != nullptr && fail->code == "RING_FAILED") {
-    context.After(2 * kObituaryTimeout, [this, rank = *rank, answer] {
-      if (!ended_) Perform(round_->OnAnswer(rank, answer, context_->Now()));
-    });
-    return absl::OkStatus();
+  if (const auto rank = round_->RankOf(member->node)) {
+    Perform(round_->OnAnswer(*rank, answer, context.Now()));
   }
-  Perform(round_->OnAnswer(*rank, answer, context.Now()));
   return absl::OkStatus();
 }
 
 absl::Status Monitor::On(runtime::Context& context, const MemberStatus& status,
                          runtime::Responder<MemberStatusReply> responder) {
-  const std::optional<std::uint32_t> rank = RankOf(context.sender());
-  if (!rank.has_value()) {
+  MemberBook* const member = Find(context.sender());
+  if (member == nullptr) {
     responder.Answer(absl::NotFoundError("not a member of this run"));
     return absl::OkStatus();
   }
-  members_[*rank].status = status;
-  responder.Answer(MemberStatusReply{.last_answer = members_[*rank].last_answer});
-  ResendWhatLacks(*rank, status.last_order);
+  member->status = status;
+  responder.Answer(MemberStatusReply{.last_answer = member->last_answer});
+  if (member->stage == Stage::kMember) ResendWhatLacks(*member, status.last_order);
   return absl::OkStatus();
 }
 
 // A status may cross an order on its way; so only what two in a row lack is sent again.
-void Monitor::ResendWhatLacks(std::uint32_t rank, std::uint64_t last_order) {
-  MemberBook& member = members_[rank];
+void Monitor::ResendWhatLacks(MemberBook& member, std::uint64_t last_order) {
+  const std::optional<std::uint32_t> rank = round_->RankOf(member.node);
+  if (!rank.has_value()) return;
+  const std::uint64_t next = std::max(last_order + 1, member.first_order);
   std::uint64_t lacking = 0;
   for (const RoundAction& action : recent_orders_) {
-    if (NumberOf(action) > last_order && lacking == 0) lacking = NumberOf(action);
+    if (NumberOf(action) >= next && lacking == 0) lacking = NumberOf(action);
   }
   if (lacking != 0 && lacking == member.lacking_before) {
     for (const RoundAction& action : recent_orders_) {
-      if (NumberOf(action) >= lacking) Send(action, rank);
+      if (NumberOf(action) >= lacking) SendTo(round_->members()[*rank], action);
     }
   }
   member.lacking_before = lacking;
@@ -252,9 +110,10 @@ void Monitor::Perform(RoundActions actions) {
   for (RoundAction& action : actions) {
     if (std::holds_alternative<PublishDecision>(action) ||
         std::holds_alternative<SendOrder>(action)) {
-      Send(action, std::nullopt);
+      Send(action);
+      last_order_ = NumberOf(action);
       recent_orders_.push_back(std::move(action));
-      while (NumberOf(recent_orders_.back()) - NumberOf(recent_orders_.front()) >= kRecentOrders) {
+      while (last_order_ - NumberOf(recent_orders_.front()) >= kRecentOrders) {
         recent_orders_.pop_front();
       }
     } else if (const auto* synchronized = std::get_if<Synchronized>(&action)) {
@@ -262,29 +121,37 @@ void Monitor::Perform(RoundActions actions) {
       listener_.OnSynchronized(options_.run, *synchronized, theta_);
     } else if (const auto* tested = std::get_if<Tested>(&action)) {
       listener_.OnTested(options_.run, *tested);
+    } else if (const auto* opened = std::get_if<ViewOpened>(&action)) {
+      OnViewOpened(*opened);
+    } else if (const auto* aborted = std::get_if<Aborted>(&action)) {
+      ++aborts_;
+      listener_.OnAborted(options_.run, *aborted);
+    } else if (const auto* left = std::get_if<Left>(&action)) {
+      OnLeft(left->node);
     } else {
       End(std::get<Ended>(action).status);
     }
   }
+  AdmitWhoIsReady();
 }
 
-void Monitor::Send(const RoundAction& action, std::optional<std::uint32_t> only_rank) {
-  // What cannot be sent now is re-sent when the member's status shows that it lacks it.
+// What cannot be sent now is sent again when the member's status shows that it lacks it.
+void Monitor::Send(const RoundAction& action) {
   if (const auto* publish = std::get_if<PublishDecision>(&action)) {
-    if (only_rank.has_value()) {
-      (void)context_->Tell(WorkerAt(members_[*only_rank]), publish->decision);
-    } else {
-      (void)context_->Publish<Decision, WorkerProtocol>(kWorkerName, publish->decision);
-    }
+    (void)context_->Publish<Decision, WorkerProtocol>(kWorkerName, publish->decision);
+    return;
+  }
+  for (const Member& member : round_->members()) SendTo(member, action);
+}
+
+void Monitor::SendTo(const Member& member, const RoundAction& action) {
+  if (const auto* publish = std::get_if<PublishDecision>(&action)) {
+    (void)context_->Tell(WorkerAt(member.node), publish->decision);
     return;
   }
   const SendOrder& send = std::get<SendOrder>(action);
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    if (members_[rank].lost) continue;
-    if (send.rank.has_value() && *send.rank != rank) continue;
-    if (only_rank.has_value() && *only_rank != rank) continue;
-    (void)context_->Tell(WorkerAt(members_[rank]), send.order);
-  }
+  if (send.rank.has_value() && round_->members()[*send.rank].node != member.node) return;
+  (void)context_->Tell(WorkerAt(member.node), send.order);
 }
 
 absl::Status Monitor::On(runtime::Context& context, const ModelPart& part,
@@ -292,7 +159,7 @@ absl::Status Monitor::On(runtime::Context& context, const ModelPart& part,
   const std::filesystem::path folder = options_.folder;
   const std::filesystem::path partial = folder / "model.pt.part";
   if (part.run != options_.run || part.offset != model_bytes_ ||
-      !RankOf(context.sender()).has_value()) {
+      Find(context.sender()) == nullptr) {
     responder.Answer(absl::FailedPreconditionError("not the part that follows"));
     return absl::OkStatus();
   }
@@ -319,57 +186,18 @@ absl::Status Monitor::On(runtime::Context& context, const ModelPart& part,
 void Monitor::OnTick() {
   if (ended_) return;
   context_->After(kTick, [this] { OnTick(); });
-  if (round_ == nullptr) return;
+  CheckWait();
+  if (ended_ || round_ == nullptr) return;
   Perform(round_->OnTick(context_->Now()));
   if (ended_ || round_->step() == progress_step_) return;
   progress_step_ = round_->step();
-  listener_.OnProgress(options_.run, {.step = round_->step(),
-                                      .synchronizations = round_->synchronizations(),
-                                      .variance_estimate = round_->variance_estimate(),
-                                      .theta = theta_,
-                                      .sent = SentByAll(),
-                                      .workers = static_cast<std::uint32_t>(members_.size())});
-}
-
-// ------------------------------------------------------------------------------------ failures --
-
-absl::Status Monitor::OnNodeDown(runtime::Context& context, runtime::NodeId node,
-                                 const absl::Status& why) {
-  const std::optional<std::uint32_t> rank = RankOf(node);
-  if (!rank.has_value() || ended_ || members_[*rank].lost) return absl::OkStatus();
-  // The launcher may still tell how the process ended, with its last words.
-  context.After(kObituaryTimeout, [this, rank = *rank, why] {
-    if (!ended_ && !members_[rank].lost) LoseMember(rank, why);
-  });
-  return absl::OkStatus();
-}
-
-void Monitor::OnProcessExited(runtime::NodeId node, const std::string& description,
-                              const std::string& last_lines) {
-  const std::optional<std::uint32_t> rank = RankOf(node);
-  if (!rank.has_value() || ended_ || members_[*rank].lost) return;
-  LoseMember(*rank, absl::UnavailableError(absl::StrCat(
-                        "its process ", description,
-                        last_lines.empty() ? "" : "; the last lines of its log:\n", last_lines)));
-}
-
-void Monitor::LoseMember(std::uint32_t rank, const absl::Status& why) {
-  members_[rank].lost = true;
-  const absl::Status lost =
-      MakeError("WORKER_LOST", Exit::kRunFailed,
-                absl::StrCat("the worker in slot ", members_[rank].slot, " (node ",
-                             members_[rank].node.ShortName(), ") was lost at step ", step(), ": ",
-                             std::string(why.message())),
-                "a run needs all its workers; start it again");
-  if (round_ == nullptr) {
-    End(lost);
-    return;
-  }
-  std::vector<std::uint32_t> all_lost;
-  for (std::uint32_t other = 0; other < members_.size(); ++other) {
-    if (members_[other].lost) all_lost.push_back(other);
-  }
-  Perform(round_->Fail(lost, all_lost, context_->Now()));
+  listener_.OnProgress(options_.run,
+                       {.step = round_->step(),
+                        .synchronizations = round_->synchronizations(),
+                        .variance_estimate = round_->variance_estimate(),
+                        .theta = theta_,
+                        .sent = SentByAll(),
+                        .workers = static_cast<std::uint32_t>(round_->members().size())});
 }
 
 void Monitor::RequestStop() {
@@ -385,14 +213,14 @@ void Monitor::Fail(const absl::Status& why) {
   if (round_ == nullptr) {
     End(why);
   } else {
-    Perform(round_->Fail(why, {}, context_->Now()));
+    Perform(round_->Fail(why, context_->Now()));
   }
 }
 
 std::string Monitor::WaitsFor() const {
   if (round_ != nullptr) return round_->WaitsFor();
   std::string names;
-  for (const MemberBook& member : members_) {
+  for (const auto& [node, member] : members_) {
     if (!member.ready.has_value()) absl::StrAppend(&names, names.empty() ? "" : ", ", member.slot);
   }
   return absl::StrCat("slots ", names, " to load model and data");
@@ -400,25 +228,31 @@ std::string Monitor::WaitsFor() const {
 
 // ------------------------------------------------------------------------------------- the end --
 
+const Finished* Monitor::LastWordsOf(runtime::NodeId node) const {
+  if (round_ == nullptr) return nullptr;
+  const std::optional<std::uint32_t> rank = round_->RankOf(node);
+  if (!rank.has_value() || !round_->finished()[*rank].has_value()) return nullptr;
+  return &*round_->finished()[*rank];
+}
+
 runtime::Ledger Monitor::SentByAll() const {
   runtime::Ledger sent = options_.sent();
   for (std::size_t kind = 0; kind < runtime::kTrafficKinds; ++kind) {
     sent.bytes[kind] -= sent_before_.bytes[kind];
   }
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    const bool finished =
-        round_ != nullptr && round_->finished()[rank].has_value() && !members_[rank].lost;
-    sent += finished ? round_->finished()[rank]->sent : members_[rank].status.sent;
+  sent += past_.sent;
+  for (const auto& [node, member] : members_) {
+    const Finished* const finished = LastWordsOf(node);
+    sent += finished != nullptr ? finished->sent : member.status.sent;
   }
   return sent;
 }
 
 runtime::Drops Monitor::Dropped() const {
-  runtime::Drops dropped;
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    const bool finished =
-        round_ != nullptr && round_->finished()[rank].has_value() && !members_[rank].lost;
-    dropped += finished ? round_->finished()[rank]->dropped : members_[rank].status.dropped;
+  runtime::Drops dropped = past_.dropped;
+  for (const auto& [node, member] : members_) {
+    const Finished* const finished = LastWordsOf(node);
+    dropped += finished != nullptr ? finished->dropped : member.status.dropped;
   }
   if (round_ != nullptr) dropped.fence += round_->stale();
   return dropped;
@@ -431,15 +265,23 @@ void Monitor::End(const absl::Status& status) {
                      .theta = theta_,
                      .sent = SentByAll(),
                      .dropped = Dropped(),
-                     .workers = static_cast<std::uint32_t>(members_.size()),
+                     .workers = most_workers_,
+                     .joins = joins_,
+                     .leaves = leaves_,
+                     .deaths = deaths_,
+                     .aborts = aborts_,
                      .model_saved = model_saved_};
   if (model_saved_) summary.model_path = options_.folder + "/model.pt";
-  for (const MemberBook& member : members_) summary.workers_final += member.lost ? 0 : 1;
   if (round_ != nullptr) {
-    const auto members = static_cast<double>(members_.size());
-    for (const std::optional<Finished>& finished : round_->finished()) {
-      if (!finished.has_value()) continue;
-      summary.samples += finished->samples;
+    const auto members = static_cast<double>(round_->members().size());
+    summary.workers_final = static_cast<std::uint32_t>(std::ranges::count_if(
+        round_->members(),
+        [this](const Member& member) { return members_.contains(member.node); }));
+    summary.samples = past_.samples;
+    for (const auto& [node, member] : members_) {
+      const Finished* const finished = LastWordsOf(node);
+      summary.samples += finished != nullptr ? finished->samples : member.status.samples;
+      if (finished == nullptr) continue;
       summary.compute_seconds += finished->compute_seconds / members;
       summary.wait_seconds += finished->wait_seconds / members;
       summary.ring_seconds += finished->ring_seconds / members;
@@ -450,8 +292,8 @@ void Monitor::End(const absl::Status& status) {
     summary.reached_step = round_->reached_step();
     summary.last_test = round_->last_test();
     summary.best_accuracy = round_->best_accuracy();
-    summary.trainable = members_.front().ready->trainable;
-    summary.total = members_.front().ready->total;
+    summary.trainable = reference_->trainable;
+    summary.total = reference_->total;
     summary.state_bytes = options_.config.strategy.name == Strategy::kFda
                               ? StateBytes(EstimatorOptionsOf(options_.config, summary.trainable))
                               : 0;

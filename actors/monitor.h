@@ -72,8 +72,12 @@ struct RunSummary {
   double wait_seconds = 0;
   double ring_seconds = 0;
   double evaluate_seconds = 0;
-  std::uint32_t workers = 0;
+  std::uint32_t workers = 0;  // In the largest view.
   std::uint32_t workers_final = 0;
+  std::uint64_t joins = 0;  // The first view's members included.
+  std::uint64_t leaves = 0;
+  std::uint64_t deaths = 0;
+  std::uint64_t aborts = 0;
   runtime::Hash128 root;
   bool replicas_equal = false;  // Every commit had one root, and the last one is everybody's.
   bool model_saved = false;
@@ -85,6 +89,13 @@ class RunListener {
  public:
   virtual ~RunListener() = default;
   virtual void OnViewOpened(std::uint64_t run, const std::vector<Member>& members) = 0;
+  // Before the view without it is opened.
+  virtual void OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t slot,
+                            const absl::Status& why) = 0;
+  virtual void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) = 0;
+  // The node cannot take part in this run, or has not managed to: it is to be told, and let go.
+  virtual void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) = 0;
+  virtual void OnAborted(std::uint64_t run, const Aborted& event) = 0;
   virtual void OnProgress(std::uint64_t run, const Progress& progress) = 0;
   virtual void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) = 0;
   virtual void OnTested(std::uint64_t run, const Tested& event) = 0;
@@ -93,7 +104,7 @@ class RunListener {
 
 class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
  public:
-  Monitor(MonitorOptions options, std::vector<Candidate> candidates, RunListener& listener);
+  Monitor(MonitorOptions options, const std::vector<Candidate>& candidates, RunListener& listener);
 
   absl::Status OnStart(runtime::Context& context) override;
   absl::Status OnNodeDown(runtime::Context& context, runtime::NodeId node,
@@ -103,10 +114,14 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   absl::Status On(runtime::Context& context, const Answer& answer);
   absl::Status On(runtime::Context& context, const MemberStatus& status,
                   runtime::Responder<MemberStatusReply> responder);
+  absl::Status On(runtime::Context& context, const Leave& leave,
+                  runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const ModelPart& part,
                   runtime::Responder<Nothing> responder);
 
   // By the head, on the actor thread.
+  // One more worker, at any moment of the run; beyond max_workers it waits for a place.
+  void AddCandidate(const Candidate& candidate);
   void RequestStop();
   void Fail(const absl::Status& why);
   // A member's process ended: what its launcher says of it, with the last lines of its log.
@@ -119,43 +134,82 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   runtime::Ledger SentByAll() const;
 
  private:
+  enum class Stage {
+    kWaiting,  // For a place: max_workers are there.
+    kLoading,  // ASSIGN is with it.
+    kPulling,  // It fetches the base of the present round.
+    kReady,    // Can enter the next view, if it holds that base.
+    kMember,
+  };
   struct MemberBook {
     runtime::NodeId node;
     std::uint32_t slot = 0;
+    Stage stage = Stage::kWaiting;
     std::optional<ReadyToRun> ready;
-    bool lost = false;
+    runtime::Hash128 root;  // Of the base it holds, until it is a member.
+    int failed_pulls = 0;
+    std::uint64_t first_order = 0;  // Opened the view that first held it.
     std::uint64_t last_answer = 0;
     std::uint64_t lacking_before = 0;
     MemberStatus status;
+    std::optional<runtime::Responder<Nothing>> leaving;
+  };
+  // What a member did before it was gone.
+  struct Past {
+    runtime::Ledger sent;
+    runtime::Drops dropped;
+    std::uint64_t samples = 0;
   };
 
+  // Membership (monitor_members.cc).
+  MemberBook* Find(runtime::NodeId node);
+  std::uint32_t FreeSlot(std::optional<std::uint32_t> wish) const;
   void AssignTo(MemberBook& member);
-  void OnReadyToRun(std::uint32_t rank, absl::StatusOr<ReadyToRun> ready);
+  void AssignWaiting();
+  void OnReadyToRun(runtime::NodeId node, absl::StatusOr<ReadyToRun> ready);
+  absl::Status CheckAgrees(const MemberBook& member, const MemberBook& with) const;
+  void TryBegin();
   void BeginRun();
-  absl::Status CheckMembersAgree() const;
-  std::optional<std::uint32_t> RankOf(runtime::NodeId node) const;
+  void Pull(MemberBook& member);
+  void OnPulled(runtime::NodeId node, const runtime::Hash128& root, const absl::Status& pulled);
+  void AdmitWhoIsReady();
+  void OnViewOpened(const ViewOpened& opened);
+  void OnLeft(runtime::NodeId node);
+  void Lose(runtime::NodeId node, const absl::Status& why);
+  void Refuse(runtime::NodeId node, const absl::Status& why);
+  void Forget(runtime::NodeId node);
+  void CheckWait();
+
   // True if `number` is newer than what the member said before. A member says one thing at a time
   // and re-sends only the last, so that what was skipped is of no use any more.
   bool Accept(MemberBook& member, std::uint64_t number);
   void Perform(RoundActions actions);
-  void Send(const RoundAction& action, std::optional<std::uint32_t> only_rank);
-  void ResendWhatLacks(std::uint32_t rank, std::uint64_t last_order);
+  void Send(const RoundAction& action);
+  void SendTo(const Member& member, const RoundAction& action);
+  void ResendWhatLacks(MemberBook& member, std::uint64_t last_order);
   void OnTick();
-  void LoseMember(std::uint32_t rank, const absl::Status& why);
   void End(const absl::Status& status);
-  runtime::ActorRef<WorkerProtocol> WorkerAt(const MemberBook& member) const;
+  const Finished* LastWordsOf(runtime::NodeId node) const;
+  runtime::ActorRef<WorkerProtocol> WorkerAt(runtime::NodeId node) const;
 
   const MonitorOptions options_;
   RunListener& listener_;
   runtime::Context* context_ = nullptr;
-  std::vector<MemberBook> members_;  // By slot; the index is the rank.
+  std::map<runtime::NodeId, MemberBook> members_;  // Those that take part or are to.
+  std::optional<ReadyToRun> reference_;            // What all members have built.
+  Past past_;
+  std::string last_loss_reason_;
+  std::optional<runtime::Time> lacks_workers_since_;
   double theta_ = 0;
   std::unique_ptr<MonitorPolicy> policy_;
   std::unique_ptr<Round> round_;
   std::deque<RoundAction> recent_orders_;
+  std::uint64_t last_order_ = 0;
   runtime::Ledger sent_before_;
   runtime::Time began_{};
   std::uint64_t progress_step_ = 0;
+  std::uint64_t joins_ = 0, leaves_ = 0, deaths_ = 0, aborts_ = 0;
+  std::uint32_t most_workers_ = 0;
   double last_loss_ = 0;
   std::ofstream model_;
   std::uint64_t model_bytes_ = 0;

@@ -31,12 +31,12 @@ Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> s
     : trainer_(std::move(trainer)),
       summarizer_(std::move(summarizer)),
       layout_hash_(trainer_->layout().Hash()),
-      base_(trainer_->layout().total),
-      shadow_(trainer_->layout().total),
+      base_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
+      shadow_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
       direction_(summarizer_ != nullptr && summarizer_->UsesDirection()
                      ? trainer_->layout().trainable
                      : 0) {
-  std::ranges::copy(local(), base_.span().begin());
+  std::ranges::copy(local(), base_->span().begin());
   root_ = runtime::RootOf(layout_hash_, base());
 }
 
@@ -57,24 +57,33 @@ bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(),
 void Replica::Commit(const runtime::Hash128& root) {
   if (direction_.size() > 0) {
     const bool moved =
-        ComputeUpdateDirection(Trainable(shadow_.span()), Trainable(base()), direction_.span());
+        ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()), direction_.span());
     direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
   }
+  TakeShadow(root);
+}
+
+void Replica::Adopt(const runtime::Hash128& root) {
+  direction_id_ = XiId{};
+  TakeShadow(root);
+}
+
+void Replica::TakeShadow(const runtime::Hash128& root) {
   swap(base_, shadow_);
   root_ = root;
   std::ranges::copy(base(), trainer_->local().begin());
 }
 
 absl::StatusOr<EvaluationCounts> Replica::EvaluateBase(std::uint32_t part, std::uint32_t parts) {
-  return trainer_->Evaluate({base_.span().data(), base_.size()}, part, parts);
+  return trainer_->Evaluate({base().data(), base().size()}, part, parts);
 }
 
 absl::StatusOr<EvaluationCounts> Replica::EvaluateShadow(std::uint32_t part, std::uint32_t parts) {
-  return trainer_->Evaluate({shadow_.span().data(), shadow_.size()}, part, parts);
+  return trainer_->Evaluate({shadow().data(), shadow().size()}, part, parts);
 }
 
 absl::Status Replica::SaveBase(const std::string& path) {
-  return trainer_->Save({base_.span().data(), base_.size()}, path);
+  return trainer_->Save({base().data(), base().size()}, path);
 }
 
 }  // namespace actors

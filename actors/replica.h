@@ -25,6 +25,7 @@
 #include "actors/training/trainer.h"
 #include "runtime/base/aligned_buffer.h"
 #include "runtime/base/hash.h"
+#include "runtime/collective/transfer.h"
 
 namespace actors {
 
@@ -53,17 +54,29 @@ class Replica {
 
   // What the ring works on.
   std::span<const float> local() const;
-  std::span<const float> base() const { return base_.span(); }
-  std::span<float> shadow() { return shadow_.span(); }
+  std::span<const float> base() const { return base_->span(); }
+  std::span<float> shadow() { return shadow_->span(); }
+  std::shared_ptr<const void> shadow_owner() const { return shadow_; }
+  // Sockets may still read from `shadow`: takes another vector.
+  void RenewShadow() { shadow_ = std::make_shared<runtime::AlignedBuffer>(base_->size()); }
 
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
   void Commit(const runtime::Hash128& root);
+  // The same with a model that others made: this worker starts from it with drift 0 and without xi.
+  void Adopt(const runtime::Hash128& root);
+  // `base`, for others to fetch. A base that was offered is given up, not written to, as long as
+  // someone sends from it; call ReuseOldBase once it is no longer offered.
+  runtime::TransferOffer Offer() const { return {root_, base_, base()}; }
+  void ReuseOldBase() {
+    if (shadow_.use_count() > 1) RenewShadow();
+  }
 
   absl::StatusOr<EvaluationCounts> EvaluateBase(std::uint32_t part, std::uint32_t parts);
   absl::StatusOr<EvaluationCounts> EvaluateShadow(std::uint32_t part, std::uint32_t parts);
   absl::Status SaveBase(const std::string& path);
 
  private:
+  void TakeShadow(const runtime::Hash128& root);
   Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer);
 
   std::span<const float> Trainable(std::span<const float> all) const {
@@ -73,8 +86,8 @@ class Replica {
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Summarizer> summarizer_;  // Null: a fixed schedule needs no states.
   std::uint64_t layout_hash_;
-  runtime::AlignedBuffer base_;
-  runtime::AlignedBuffer shadow_;
+  std::shared_ptr<runtime::AlignedBuffer> base_;
+  std::shared_ptr<runtime::AlignedBuffer> shadow_;
   runtime::AlignedBuffer direction_;
   XiId direction_id_;
   runtime::Hash128 root_;

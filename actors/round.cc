@@ -55,19 +55,8 @@ void Round::SendToAll(Order::Body body, RoundActions& actions) {
 
 RoundActions Round::Begin(std::vector<Member> members, Time now) {
   REQUIRE(!members.empty() && phase_ == Phase::kEnded);
-  members_ = std::move(members);
-  fence_.view = Next(fence_.view);
-  weights_.clear();
-  for (const Member& member : members_) weights_.push_back(member.weight);
-  states_.assign(members_.size(), LocalState{});
-  ready_.assign(members_.size(), Ready{});
-  done_.assign(members_.size(), Done{});
-  finished_.assign(members_.size(), std::nullopt);
-  have_.assign(members_.size(), false);
-  sequence_ = 0;
-  phase_ = Phase::kTraining;
   RoundActions actions;
-  SendToAll(OpenView{.members = members_}, actions);
+  OpenNextView(std::move(members), now, actions);
   return actions;
 }
 
@@ -104,42 +93,66 @@ bool Round::IsEnding() const {
   return stop_requested_ || target_reached_ || step_ >= options_.max_steps;
 }
 
+bool Round::MustHold(Time now) {
+  if (!lacks_workers() && now >= not_before_) return false;
+  phase_ = Phase::kHolding;
+  return true;
+}
+
+RoundActions Round::GoOn(Time now) {
+  if (options_.reports) return Decide(now);
+  RoundActions actions;
+  if (!MustHold(now)) BeginPrepare(purpose_, actions);
+  return actions;
+}
+
 RoundActions Round::Decide(Time now) {
   decided_at_ = now;
+  RoundActions actions;
+  if (lacks_workers()) {
+    phase_ = Phase::kHolding;
+    return actions;
+  }
   const Verdict verdict = policy_.Decide(
       {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
        .ending = IsEnding(),
        .states = states_,
        .weights = weights_});
-  RoundActions actions;
-  switch (verdict.decision) {
-    case SyncDecision::kError: {
-      const std::string who = verdict.culprit.has_value()
-                                  ? Name(static_cast<std::uint32_t>(*verdict.culprit))
-                                  : "a member";
-      return FailNow(
-          "DIVERGED",
-          absl::StrCat(who, " reported an unusable drift at step ", step_, ", learning rate ",
-                       options_.learning_rate, ": ", std::string(verdict.error.message())),
-          now);
-    }
-    case SyncDecision::kSynchronize:
-      variance_estimate_ = verdict.variance_estimate;
-      BeginPrepare(RingPurpose::kSynchronize, now, actions);
-      return actions;
-    case SyncDecision::kContinue:
-      variance_estimate_ = verdict.variance_estimate;
-      if (options_.evaluate_mean && EvaluationIsDue()) {
-        BeginPrepare(RingPurpose::kEvaluate, now, actions);
-      } else {
-        Continue(actions);
-      }
-      return actions;
+  if (verdict.decision == SyncDecision::kError) {
+    const std::string who = verdict.culprit.has_value()
+                                ? Name(static_cast<std::uint32_t>(*verdict.culprit))
+                                : "a member";
+    return FailNow(
+        "DIVERGED",
+        absl::StrCat(who, " reported an unusable drift at step ", step_, ", learning rate ",
+                     options_.learning_rate, ": ", std::string(verdict.error.message())),
+        now);
   }
-  REQUIRE(false);
+  variance_estimate_ = verdict.variance_estimate;
+  const bool leaver = options_.leave_with_synchronization && !leaving_.empty();
+  // A run ends with a synchronization of its present members, of which one may have come just now.
+  const bool last = IsEnding() && step_ > 0;
+  if (verdict.decision == SyncDecision::kSynchronize || owed_.has_value() || leaver || last) {
+    // Too soon after a round that failed: nobody loses anything by training on.
+    if (now < not_before_ && !IsEnding()) {
+      Continue(now, actions);
+    } else if (!MustHold(now)) {
+      BeginPrepare(RingPurpose::kSynchronize, actions);
+    }
+  } else if (options_.evaluate_mean && EvaluationIsDue()) {
+    BeginPrepare(RingPurpose::kEvaluate, actions);
+  } else {
+    Continue(now, actions);
+  }
+  return actions;
 }
 
-void Round::Continue(RoundActions& actions) {
+void Round::Continue(Time now, RoundActions& actions) {
+  const bool averaged_in = !options_.leave_with_synchronization || synchronized_step_ == step_;
+  if (!leaving_.empty() && averaged_in) {
+    DropLeavers(now, actions);
+    return;
+  }
   phase_ = Phase::kTraining;
   deadline_.reset();
   actions.push_back(PublishDecision{
@@ -150,8 +163,9 @@ void Round::Continue(RoundActions& actions) {
 
 // ---------------------------------------------------------------------------- preparing, ring ----
 
-void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
+void Round::BeginPrepare(RingPurpose purpose, RoundActions& actions) {
   phase_ = Phase::kPreparing;
+  have_.assign(members_.size(), false);
   purpose_ = purpose;
   ++fence_.attempt;
   SendToAll(Prepare{.purpose = purpose}, actions);
@@ -179,15 +193,20 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
                      now);
     }
   }
-  if (absl::Status equal = CheckRoots(roots, root_, "READY"); !equal.ok()) {
-    return Fail(equal, {}, now);
-  }
+  if (absl::Status equal = CheckRoots(roots, root_, "READY"); !equal.ok()) return Fail(equal, now);
+  RoundActions actions;
   if (unasked) {
     step_ = ready.step;
     purpose_ = ready.purpose;
+    owed_ = purpose_;
+    if (now < not_before_ && !lacks_workers() && !IsEnding()) {
+      owed_.reset();
+      Continue(now, actions);
+      return actions;
+    }
+    if (MustHold(now)) return actions;
     ++fence_.attempt;
   }
-  RoundActions actions;
   BeginRing(purpose_, now, actions);
   return actions;
 }
@@ -201,7 +220,9 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
           : static_cast<double>(options_.model_floats) * sizeof(float) / kFirstRingBytesPerSecond +
                 kFirstRingSeconds;
   deadline_ = now + Seconds(predicted);
-  SendToAll(Start{.purpose = purpose, .members = members_}, actions);
+  std::vector<Member> ring;
+  for (const std::uint32_t rank : ring_order_) ring.push_back(members_[rank]);
+  SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
 }
 
 absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
@@ -241,12 +262,15 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
     slowest = std::max(slowest, other.seconds);
   }
   if (absl::Status equal = CheckRoots(roots, std::nullopt, "DONE"); !equal.ok()) {
-    return Fail(equal, {}, now);
+    return Retry(equal, now);
   }
   usual_ring_seconds_ =
       usual_ring_seconds_ > 0 ? 0.8 * usual_ring_seconds_ + 0.2 * slowest : slowest;
-  if (purpose_ == RingPurpose::kSynchronize) return CommitRound(now);
-
+  if (purpose_ == RingPurpose::kSynchronize) {
+    root_ = done.root;
+    return CommitRound(Pace::kAsPlanned, now);
+  }
+  owed_.reset();
   phase_ = Phase::kEvaluatingMean;
   counts_ = {};
   deadline_.reset();
@@ -255,17 +279,18 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   return actions;
 }
 
-RoundActions Round::CommitRound(Time now) {
-  root_ = done_[0].root;
-  const bool ending = IsEnding();
+RoundActions Round::CommitRound(Pace pace, Time now) {
+  const bool ending = IsEnding() && pace == Pace::kAsPlanned;
   // A mean that was tested at this very step is the model that is committed: the ring is exact.
   const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
-  const bool test = !tested_now && (ending || EvaluationIsDue());
+  const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
+  const bool wait = !test && (ending || pace == Pace::kNewViewFollows || !leaving_.empty());
 
   RoundActions actions;
-  SendToAll(Commit{.root = root_, .then_evaluate = test, .last = ending && !test}, actions);
+  SendToAll(Commit{.root = root_, .then_evaluate = test, .then_wait = wait}, actions);
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
+                     .contributors = static_cast<std::uint32_t>(members_.size()),
                      .variance_estimate = variance_estimate_,
                      .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
                      .root = root_,
@@ -281,11 +306,17 @@ RoundActions Round::CommitRound(Time now) {
   fence_.round = Next(fence_.round);
   synchronized_step_ = step_;
   deadline_.reset();
+  owed_.reset();
+  failed_attempts_ = 0;
+  hold_off_ = {};
+  if (pace == Pace::kNewViewFollows) return actions;
   if (test) {
     phase_ = Phase::kEvaluatingBase;
     counts_ = {};
   } else if (ending) {
     BeginFinish(absl::OkStatus(), now, actions);
+  } else if (!leaving_.empty()) {
+    DropLeavers(now, actions);
   } else {
     phase_ = Phase::kTraining;
     ++sequence_;  // COMMIT answers the sequence that asked for it.
@@ -324,41 +355,23 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
   RoundActions actions;
   actions.push_back(tested);
   if (of_mean && IsEnding()) {
-    BeginPrepare(RingPurpose::kSynchronize, now, actions);  // A run ends with a synchronization.
+    // A run ends with a synchronization.
+    if (!options_.reports) owed_ = RingPurpose::kSynchronize;
+    BeginPrepare(RingPurpose::kSynchronize, actions);
   } else if (IsEnding() && synchronized_step_ == step_) {
     BeginFinish(absl::OkStatus(), now, actions);
   } else {
-    Continue(actions);
+    Continue(now, actions);
   }
   return actions;
 }
 
 // --------------------------------------------------------------------------------- the end ----
 
-RoundActions Round::Fail(const absl::Status& why, const std::vector<std::uint32_t>& lost,
-                         Time now) {
+RoundActions Round::Fail(const absl::Status& why, Time now) {
   REQUIRE(!why.ok());
-  if (phase_ == Phase::kEnded) return {};
   RoundActions actions;
-  if (phase_ != Phase::kFinishing) BeginFinish(why, now, actions);
-  for (const std::uint32_t rank : lost) {
-    if (!finished_[rank].has_value()) finished_[rank] = Finished{};
-    have_[rank] = true;
-  }
-  if (std::ranges::all_of(have_, [](bool done) { return done; })) {
-    phase_ = Phase::kEnded;
-    actions.push_back(Ended{.status = result_});
-    return actions;
-  }
-  // The smallest slot that lives hands the last committed model over.
-  for (RoundAction& action : actions) {
-    auto* order = std::get_if<SendOrder>(&action);
-    if (order == nullptr || !order->rank.has_value()) continue;
-    auto* finish = std::get_if<Finish>(&order->order.body);
-    if (finish == nullptr) continue;
-    finish->save_model =
-        *order->rank == static_cast<std::uint32_t>(std::ranges::find(have_, false) - have_.begin());
-  }
+  if (phase_ != Phase::kEnded && phase_ != Phase::kFinishing) BeginFinish(why, now, actions);
   return actions;
 }
 
@@ -387,6 +400,21 @@ RoundActions Round::OnFinished(std::uint32_t rank, const Finished& finished) {
   return {Ended{.status = result_}};
 }
 
+// A broken ring is tried again; all else that a member cannot do ends the run.
+RoundActions Round::OnFail(std::uint32_t rank, const runtime::Fence& fence, const struct Fail& fail,
+                           Time now) {
+  if (phase_ == Phase::kFinishing || phase_ == Phase::kEnded) return {};
+  const absl::Status why =
+      MakeError(fail.code, Exit::kRunFailed, absl::StrCat(Name(rank), ": ", fail.message));
+  if (!fail.of_ring()) return Fail(why, now);
+  if (phase_ != Phase::kRinging || fence != fence_) {
+    ++stale_;
+    return {};
+  }
+  NoteBrokenEdge(rank);
+  return Retry(why, now);
+}
+
 RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now) {
   REQUIRE(rank < members_.size());
   if (const auto* ready = std::get_if<Ready>(&answer.body)) {
@@ -395,8 +423,7 @@ RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now)
   if (const auto* finished = std::get_if<Finished>(&answer.body))
     return OnFinished(rank, *finished);
   if (const auto* fail = std::get_if<struct Fail>(&answer.body)) {
-    if (phase_ == Phase::kFinishing || phase_ == Phase::kEnded) return {};
-    return FailNow(fail->code, absl::StrCat(Name(rank), ": ", fail->message), now);
+    return OnFail(rank, answer.fence, *fail, now);
   }
   if (answer.fence != fence_) {
     ++stale_;
@@ -407,6 +434,7 @@ RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now)
 }
 
 RoundActions Round::OnTick(Time now) {
+  if (phase_ == Phase::kHolding && !lacks_workers() && now >= not_before_) return GoOn(now);
   if (!deadline_.has_value() || now < *deadline_) return {};
   const std::string waited = WaitsFor();
   deadline_.reset();
@@ -414,10 +442,11 @@ RoundActions Round::OnTick(Time now) {
     phase_ = Phase::kEnded;
     return {Ended{.status = result_}};
   }
-  return FailNow("RING_TIMEOUT",
-                 absl::StrCat("the ring of round ", Number(fence_.round), " took longer than ",
-                              runtime::ToSeconds(now - started_at_), " s; missing: ", waited),
-                 now);
+  return Retry(
+      MakeError("RING_TIMEOUT", Exit::kRunFailed,
+                absl::StrCat("the ring of round ", Number(fence_.round), " took longer than ",
+                             runtime::ToSeconds(now - started_at_), " s; missing: ", waited)),
+      now);
 }
 
 // ------------------------------------------------------------------------------------ status ----
@@ -435,6 +464,10 @@ std::string Round::WaitsFor() const {
   }
   switch (phase_) {
     case Phase::kTraining: return absl::StrCat("the step of ", names);
+    case Phase::kHolding:
+      return lacks_workers()
+                 ? absl::StrCat("workers: ", members_.size(), " of at least ", options_.min_workers)
+                 : absl::StrCat("another try after: ", last_failure_);
     case Phase::kPreparing: return absl::StrCat("READY of ", names);
     case Phase::kRinging: return absl::StrCat("DONE of ", names);
     case Phase::kEvaluatingBase:

@@ -8,10 +8,14 @@
 //                                \--synchronize--> preparing --all READY--> ringing
 //   ringing --all DONE, one root--> COMMIT --> training | evaluating
 //   ringing (purpose evaluate) --> evaluating --all EVALUATED--> training | preparing | finishing
+//   ringing --FAIL, too late--> ABORT --> preparing (another attempt) | training (cancelled)
+//   training | preparing --too few members, too soon after failures--> holding --> training
+//   any --a member lost, admitted or left--> a new view: training, opened by reports
 //   any --Stop, Fail--> finishing --all FINISHED--> ended
 //
 // A fixed schedule (synchronous, local) skips `decide` and `preparing`: its workers answer READY
-// unasked, and START is PREPARE and START in one.
+// unasked, and START is PREPARE and START in one. A synchronization that was decided is owed: what
+// interrupts it, a death or a broken edge, only puts it off (protocol.md 6).
 #ifndef RONDO_ACTORS_ROUND_H_
 #define RONDO_ACTORS_ROUND_H_
 
@@ -38,6 +42,11 @@ namespace actors {
 struct RoundOptions {
   std::uint64_t run = 0;
   std::uint32_t head_epoch = 1;
+  std::uint32_t min_workers = 1;  // With fewer members nothing is decided.
+  bool reports = true;            // Members report (fda); else they follow a fixed schedule.
+  bool leave_with_synchronization = true;  // A leaver's drift is averaged in before it goes.
+  // weighting = "samples": the common set's size, shared out by rank; 0: all weights are 1.
+  std::uint64_t weighted_samples = 0;
   std::uint64_t max_steps = 0;
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
@@ -61,6 +70,7 @@ struct SendOrder {
 struct Synchronized {
   std::uint64_t round = 0;  // After it.
   std::uint64_t step = 0;
+  std::uint32_t contributors = 0;           // Members of the ring, one that died after it included.
   std::optional<double> variance_estimate;  // None for a fixed schedule.
   double loss = 0;                          // Mean over members.
   double ring_seconds = 0;                  // Of the slowest member.
@@ -78,16 +88,32 @@ struct Tested {
   std::uint64_t samples = 0;
   bool reached_target = false;
 };
+// A new view, with the weights that hold in it; what follows goes to its members.
+struct ViewOpened {
+  std::vector<Member> members;
+};
+// An attempt at a round was given up; no drift is lost by it.
+struct Aborted {
+  std::uint64_t step = 0;
+  runtime::Fence fence;
+  std::string reason;
+};
+// A member that asked to leave is in no view any more.
+struct Left {
+  runtime::NodeId node;
+};
 struct Ended {
   absl::Status status;  // OK: the run did what it should.
 };
-using RoundAction = std::variant<PublishDecision, SendOrder, Synchronized, Tested, Ended>;
+using RoundAction = std::variant<PublishDecision, SendOrder, Synchronized, Tested, ViewOpened,
+                                 Aborted, Left, Ended>;
 using RoundActions = std::vector<RoundAction>;
 
 class Round {
  public:
   enum class Phase {
     kTraining,
+    kHolding,  // All members are at a boundary, where something keeps the next thing from starting.
     kPreparing,
     kRinging,
     kEvaluatingBase,
@@ -99,7 +125,7 @@ class Round {
   // `policy` decides when to synchronize and is borrowed.
   Round(const RoundOptions& options, const MonitorPolicy& policy);
 
-  // Opens the first view; `members` by slot, weights set.
+  // Opens the first view; `members` by slot. Weights are set by the machine.
   RoundActions Begin(std::vector<Member> members, runtime::Time now);
 
   // Events. A stale or impossible one changes nothing and is counted in stale().
@@ -109,15 +135,26 @@ class Round {
   RoundActions OnTick(runtime::Time now);
   // Ends the run at the next boundary, with a synchronization.
   void RequestStop() { stop_requested_ = true; }
-  // Ends the run at once: FINISH(failed) to all that live. `lost`: ranks that no longer answer.
-  RoundActions Fail(const absl::Status& why, const std::vector<std::uint32_t>& lost,
-                    runtime::Time now);
+  // Ends the run at once: FINISH(failed) to all members.
+  RoundActions Fail(const absl::Status& why, runtime::Time now);
+
+  // The members change. Nodes that are not in the view are ignored.
+  // The verdict on dead members; none of them is heard again. `why` if nobody is left.
+  RoundActions OnLost(const std::vector<runtime::NodeId>& lost, const absl::Status& why,
+                      runtime::Time now);
+  // Whether a newcomer can enter now: between two rounds, with the base of the present one.
+  bool CanAdmit() const;
+  RoundActions Admit(const std::vector<Member>& newcomers, runtime::Time now);
+  // The member goes as soon as its drift is in a commit (or, without leave_with_synchronization,
+  // between two rounds): Left. The last one cannot go; its run ends instead.
+  RoundActions OnLeave(runtime::NodeId node, runtime::Time now);
 
   Phase phase() const { return phase_; }
   std::uint64_t step() const { return step_; }
   runtime::RoundId round() const { return fence_.round; }
   const runtime::Fence& fence() const { return fence_; }
   const std::vector<Member>& members() const { return members_; }
+  std::optional<std::uint32_t> RankOf(runtime::NodeId node) const;
   std::optional<double> variance_estimate() const { return variance_estimate_; }
   std::optional<std::uint64_t> reached_step() const { return reached_step_; }
   std::optional<Tested> last_test() const { return last_test_; }
@@ -125,6 +162,8 @@ class Round {
   std::uint64_t synchronizations() const { return Number(fence_.round); }
   runtime::Hash128 root() const { return root_; }
   std::uint64_t stale() const { return stale_; }
+  // Fewer members than min_workers: waits for newcomers.
+  bool lacks_workers() const { return members_.size() < options_.min_workers; }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // Whom the machine waits for and why, for status: "READY of slot 2".
@@ -136,15 +175,31 @@ class Round {
   void SendToAll(Order::Body body, RoundActions& actions);
 
   RoundActions Decide(runtime::Time now);
-  void Continue(RoundActions& actions);
-  void BeginPrepare(RingPurpose purpose, runtime::Time now, RoundActions& actions);
+  void Continue(runtime::Time now, RoundActions& actions);
+  // Whether the next synchronization or evaluation has to wait; then the machine is holding.
+  bool MustHold(runtime::Time now);
+  RoundActions GoOn(runtime::Time now);
+  void OpenNextView(std::vector<Member> members, runtime::Time now, RoundActions& actions);
+  void DropLeavers(runtime::Time now, RoundActions& actions);
+  bool IsLateCommit(const std::vector<bool>& lost) const;
+  // The present attempt failed: another one, or none for a while.
+  RoundActions Retry(const absl::Status& why, runtime::Time now);
+  void Cancel(const absl::Status& why, runtime::Time now, RoundActions& actions);
+  void NoteBrokenEdge(std::uint32_t to);
+  void BeginPrepare(RingPurpose purpose, RoundActions& actions);
   void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
                        runtime::Time now);
   RoundActions OnDone(std::uint32_t rank, const Done& done, runtime::Time now);
   RoundActions OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, runtime::Time now);
   RoundActions OnFinished(std::uint32_t rank, const Finished& finished);
-  RoundActions CommitRound(runtime::Time now);
+  RoundActions OnFail(std::uint32_t rank, const runtime::Fence& fence, const struct Fail& fail,
+                      runtime::Time now);
+  RoundActions FinishWithout(const std::vector<bool>& lost);
+  void OweWhatIsInterrupted();
+  // kNewViewFollows: nothing is tested, and the run does not end yet.
+  enum class Pace { kAsPlanned, kNewViewFollows };
+  RoundActions CommitRound(Pace pace, runtime::Time now);
   void BeginFinish(const absl::Status& status, runtime::Time now, RoundActions& actions);
 
   // Notes that `rank` did what the phase asks for; true if it was the last one to.
@@ -156,7 +211,7 @@ class Round {
   bool EvaluationIsDue() const;
   bool IsEnding() const;
   RoundActions FailNow(std::string_view code, const std::string& message, runtime::Time now) {
-    return Fail(runtime::MakeError(code, runtime::Exit::kRunFailed, message), {}, now);
+    return Fail(runtime::MakeError(code, runtime::Exit::kRunFailed, message), now);
   }
   std::string Name(std::uint32_t rank) const;
 
@@ -178,6 +233,17 @@ class Round {
   std::uint64_t tested_step_ = 0;
   std::vector<LocalState> states_;
   std::optional<double> variance_estimate_;
+
+  // The ring: its order, as ranks, and what went wrong in the present round.
+  std::vector<std::uint32_t> ring_order_;
+  std::optional<std::uint32_t> broken_edge_;  // The rank that lost its predecessor.
+  // What was decided, and not yet committed or cancelled; it outlives the view.
+  std::optional<RingPurpose> owed_;
+  std::string last_failure_;
+  int failed_attempts_ = 0;
+  runtime::Duration hold_off_{};
+  runtime::Time not_before_{};  // The next PREPARE.
+  std::vector<runtime::NodeId> leaving_;
 
   // What of the present phase each member has done.
   std::vector<bool> have_;

@@ -146,7 +146,9 @@ absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
-  if (resolved.origins["run.min_workers"] == kDefault) config.run.min_workers = config.run.workers;
+  if (resolved.origins["run.min_workers"] == kDefault) {
+    config.run.min_workers = std::min(2u, config.run.workers);
+  }
   if (config.model.name == ModelName::kQuadratic && resolved.origins["data.source"] == kDefault) {
     config.data.source = DataSource::kNone;
   }
@@ -168,14 +170,6 @@ absl::Status CheckRun(const RunConfig& config) {
                                  " is not between run.min_workers = ", run.min_workers,
                                  " and run.max_workers = ", run.max_workers),
                     "give min_workers <= workers <= max_workers");
-  }
-  if (run.min_workers != run.workers) {
-    return MakeError(
-        "CONFIG_NOT_AVAILABLE", Exit::kUsage,
-        absl::StrCat("run.min_workers = ", run.min_workers, " with run.workers = ", run.workers,
-                     ": a run with fewer than its workers is not "
-                     "available in this version"),
-        "leave run.min_workers out");
   }
   return absl::OkStatus();
 }

@@ -39,10 +39,11 @@ enum class EvaluateWhat { kLastSynchronized, kMean };
 
 struct RunSection {
   std::uint32_t workers = 4;
-  // Members below which the run holds. Until runs are elastic it is equal to `workers`.
-  std::uint32_t min_workers = 4;
+  // With fewer members the run holds, drifts kept, until others join.
+  std::uint32_t min_workers = 2;
   std::uint32_t max_workers = kMostWorkers;
-  double wait = 600;       // Seconds to wait for `workers`.
+  bool on_leave_sync = true;  // Who leaves has its drift averaged in first.
+  double wait = 600;       // Seconds to wait for `workers` at the start, for `min_workers` later.
   std::uint64_t seed = 0;  // Draws the initial model and, with slot and step, every batch.
   std::uint64_t max_steps = 1000;
   // The run ends at the first evaluation that reaches it, in (0, 1].

@@ -290,6 +290,7 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Integer("run", "workers", RONDO_AT(run.workers), {1, kMostWorkers}));
   keys.push_back(Integer("run", "min_workers", RONDO_AT(run.min_workers), {1, kMostWorkers}));
   keys.push_back(Integer("run", "max_workers", RONDO_AT(run.max_workers), {1, kMostWorkers}));
+  keys.push_back(Switch("run", "on_leave_sync", RONDO_AT(run.on_leave_sync)));
   keys.push_back(Number("run", "wait", RONDO_AT(run.wait), {0, 1e6, true}));
   keys.push_back(Integer("run", "seed", RONDO_AT(run.seed), {0, INT64_MAX}));
   keys.push_back(Integer("run", "max_steps", RONDO_AT(run.max_steps), {1, kMostSteps}));
@@ -432,7 +433,6 @@ std::vector<std::string> ConfigKeyNames() {
 
 const std::vector<std::string>& LaterConfigKeys() {
   static const std::vector<std::string> names = {"run.checkpoint_every",
-                                                 "run.on_leave_sync",
                                                  "run.orphan_timeout",
                                                  "model.init",
                                                  "model.dropout",

@@ -18,6 +18,8 @@ using runtime::Exit;
 using runtime::MakeError;
 
 constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
+// Orders that wait until a ring has let go of the replica; a monitor sends fewer in that time.
+constexpr std::size_t kMostDeferred = 32;
 
 std::string Message(const absl::Status& status) {
   return std::string(status.message().data(), status.message().size());
@@ -50,6 +52,7 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
     responder.Answer(config.status());
     return absl::OkStatus();
   }
+  pulling_.reset();
   run_ = std::make_shared<Run>();
   run_->config = *std::move(config);
   run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
@@ -91,14 +94,60 @@ void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
                               .data_fingerprint = data.fingerprint,
                               .train_samples = data.train_samples,
                               .test_samples = data.test_samples,
-                              .endpoint = parts_.ring.endpoint()});
+                              .endpoint = parts_.ring.endpoint(),
+                              .transfer = parts_.transfer.endpoint()});
+  parts_.transfer.Offer(run_->replica->Offer());
+}
+
+absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
+                        runtime::Responder<Nothing> responder) {
+  if (run_ == nullptr || run_->ending || run_->replica == nullptr || !run_->members.empty() ||
+      pull.run != run_->fence.run) {
+    responder.Answer(absl::FailedPreconditionError("this worker is no newcomer of that run"));
+    return absl::OkStatus();
+  }
+  runtime::TransferJob job{
+      .root = pull.root,
+      .layout_hash = run_->replica->layout_hash(),
+      .into = run_->replica->shadow(),
+      .deadline = context.Now() + std::chrono::duration_cast<runtime::Duration>(
+                                      std::chrono::duration<double>(pull.seconds))};
+  for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
+  pulling_.emplace(std::move(responder));
+  parts_.transfer.Fetch(
+      std::move(job), [this, run = run_, root = pull.root, poster = context.poster()](auto result) {
+        poster.Post([this, run, root, result = std::move(result)] {
+          if (run == run_) OnPulled(root, result.status());
+        });
+      });
+  return absl::OkStatus();
+}
+
+void Worker::OnPulled(const runtime::Hash128& root, const absl::Status& fetched) {
+  if (!pulling_.has_value()) return;
+  if (!fetched.ok()) {
+    std::exchange(pulling_, std::nullopt)->Answer(fetched);
+    return;
+  }
+  parts_.training.Run(
+      [this, run = run_, root, &transfer = parts_.transfer, poster = context_->poster()] {
+        run->replica->Adopt(root);
+        transfer.Offer(run->replica->Offer());
+        run->replica->ReuseOldBase();
+        poster.Post([this, run] {
+          if (run != run_ || !pulling_.has_value()) return;
+          std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
+        });
+      });
 }
 
 // ----------------------------------------------------------------------------------- obedience --
 
-bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence) {
+bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view) {
   if (run_ == nullptr || run_->ending || fence.run != run_->fence.run) return false;
-  if (number != run_->last_order + 1) {
+  // A newcomer has obeyed nothing yet: it begins with the view that first holds it.
+  if (run_->members.empty() && !opens_view) return false;
+  if (number != run_->last_order + 1 && !run_->members.empty()) {
     ++run_->stale;  // A copy of an older one, or one that overtook what will be re-sent.
     return false;
   }
@@ -109,8 +158,24 @@ bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence) {
   return true;
 }
 
+// A ring that was given up may still read the replica: what could change it waits, not long.
+template <typename Message>
+bool Worker::DeferredUntilRingEnds(const Message& message) {
+  if (run_ == nullptr || !run_->aborting) return false;
+  if (run_->deferred.size() < kMostDeferred) run_->deferred.emplace_back(message);
+  return true;  // Beyond the bound it is dropped, and sent again as any that was lost.
+}
+
+void Worker::ObeyDeferred() {
+  run_->aborting = false;
+  for (auto& message : std::exchange(run_->deferred, {})) {
+    std::visit([this](const auto& waiting) { (void)On(*context_, waiting); }, message);
+  }
+}
+
 absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
-  if (!Accept(decision.number, decision.fence)) return absl::OkStatus();
+  if (DeferredUntilRingEnds(decision)) return absl::OkStatus();
+  if (!Accept(decision.number, decision.fence, /*opens_view=*/false)) return absl::OkStatus();
   run_->fence = decision.fence;
   run_->step = decision.step;
   TrainOn();
@@ -118,9 +183,15 @@ absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
 }
 
 absl::Status Worker::On(runtime::Context& context, const Order& order) {
-  if (!Accept(order.number, order.fence)) return absl::OkStatus();
+  const auto* view = std::get_if<OpenView>(&order.body);
+  // The end of a run waits for nothing.
+  const bool finish = std::holds_alternative<Finish>(order.body);
+  if (!finish && DeferredUntilRingEnds(order)) return absl::OkStatus();
+  if (!Accept(order.number, order.fence, view != nullptr)) return absl::OkStatus();
   run_->fence = order.fence;
-  run_->step = order.step;
+  // The monitor counts the steps; only between two READYs of a fixed schedule it does not see them.
+  const bool unseen = view != nullptr && !view->hold && !run_->policy->Reports();
+  if (!unseen || run_->members.empty()) run_->step = order.step;
   std::visit([&](const auto& body) { Obey(body, order); }, order.body);
   return absl::OkStatus();
 }
@@ -128,27 +199,39 @@ absl::Status Worker::On(runtime::Context& context, const Order& order) {
 void Worker::Obey(const OpenView& view, const Order& order) {
   const auto self = std::ranges::find(view.members, context_->self().node, &Member::node);
   if (self == view.members.end()) return;
+  if (run_->members.empty()) run_->synchronized_step = view.synchronized_step;
   run_->members = view.members;
   run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
   run_->sequence = 0;
+  run_->interrupt = order.number;
   const Placement placement{.slot = run_->slot,
                             .rank = run_->rank,
                             .world_size = static_cast<std::uint32_t>(view.members.size())};
-  parts_.training.Run([this, run = run_, placement, poster = context_->poster()] {
-    absl::Status placed = run->replica->Place(placement);
-    LocalState state;
-    if (placed.ok() && run->policy->Reports()) state = run->replica->Summarize();
-    poster.Post([this, run, placed = std::move(placed), state = std::move(state)] {
-      if (run != run_ || run->ending) return;
-      if (!placed.ok()) {
-        SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = Message(placed)});
-      } else if (run->policy->Reports()) {
-        SendReport(state);
-      } else {
-        TrainOn();
-      }
-    });
-  });
+  // After the step in hand, which is not repeated: its drift is in the report.
+  parts_.training.Run(
+      [this, run = run_, placement, view, asked = order.number, poster = context_->poster()] {
+        absl::Status placed = run->replica->Place(placement);
+        LocalState state;
+        if (placed.ok() && run->policy->Reports()) state = run->replica->Summarize();
+        poster.Post([this, run, view, asked, placed = std::move(placed), state = std::move(state)] {
+          if (run == run_ && !run->ending && run->last_order == asked)
+            OnPlaced(view, placed, state);
+        });
+      });
+}
+
+void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state) {
+  if (!placed.ok()) {
+    SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = Message(placed)});
+  } else if (run_->policy->Reports()) {
+    SendReport(state);
+  } else if (view.hold) {
+    return;  // PREPARE follows.
+  } else if (run_->ready_for.has_value()) {
+    SendReadyUnasked();
+  } else {
+    TrainOn();
+  }
 }
 
 void Worker::Obey(const Prepare& prepare, const Order& order) {
@@ -170,7 +253,7 @@ void Worker::Obey(const Start& start, const Order& order) {
                        .base = run_->replica->base(),
                        .shadow = run_->replica->shadow(),
                        .layout_hash = run_->replica->layout_hash(),
-                       .shadow_owner = run_};
+                       .shadow_owner = run_->replica->shadow_owner()};
   for (const Member& member : start.members) {
     job.members.push_back(
         {.node = member.node, .endpoint = member.endpoint, .weight = member.weight});
@@ -187,10 +270,15 @@ void Worker::Obey(const Start& start, const Order& order) {
 
 void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result) {
   run_->ringing.reset();
+  if (runtime::ShadowInUse(result.status())) run_->replica->RenewShadow();
+  if (run_->aborting) {
+    ObeyDeferred();
+    return;
+  }
   if (run_->ending || fence != run_->fence) return;
   if (!result.ok()) {
     if (absl::IsAborted(result.status())) return;
-    SendAnswer(Fail{.code = absl::IsDataLoss(result.status()) ? "RING_CORRUPT" : "RING_FAILED",
+    SendAnswer(Fail{.code = absl::IsDataLoss(result.status()) ? kRingCorrupt : kRingFailed,
                     .message = Message(result.status())});
     return;
   }
@@ -202,16 +290,24 @@ void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::Rin
 void Worker::Obey(const Commit& commit, const Order& order) {
   run_->fence.round = Next(run_->fence.round);
   run_->synchronized_step = order.step;
-  parts_.training.Run([run = run_, root = commit.root] { run->replica->Commit(root); });
+  run_->loss_sum = 0;
+  run_->loss_count = 0;
+  parts_.training.Run([run = run_, root = commit.root, &transfer = parts_.transfer] {
+    run->replica->Commit(root);
+    transfer.Offer(run->replica->Offer());
+    run->replica->ReuseOldBase();
+  });
   if (commit.then_evaluate) {
     Evaluate(/*shadow=*/false);
-  } else if (!commit.last) {
+  } else if (!commit.then_wait) {
     TrainOn();
   }
 }
 
 void Worker::Obey(const AbortAttempt& abort, const Order& order) {
-  if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+  run_->aborting = run_->ringing.has_value();
+  // Also of a ring that is complete here: its connections may hold chunks that nobody took.
+  parts_.ring.Abort(order.fence);
 }
 
 void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/*shadow=*/true); }
@@ -219,14 +315,15 @@ void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/
 void Worker::Evaluate(bool shadow) {
   parts_.training.Run([this, run = run_, &clock = parts_.clock, shadow, rank = run_->rank,
                        parts = static_cast<std::uint32_t>(run_->members.size()),
-                       poster = context_->poster()] {
+                       asked = run_->last_order, poster = context_->poster()] {
     const runtime::Time begin = clock.Now();
     auto counts = shadow ? run->replica->EvaluateShadow(rank, parts)
                          : run->replica->EvaluateBase(rank, parts);
     const double seconds = runtime::ToSeconds(clock.Now() - begin);
-    poster.Post([this, run, counts = std::move(counts), seconds] {
+    poster.Post([this, run, counts = std::move(counts), seconds, asked] {
       if (run != run_ || run->ending) return;
       run->totals.evaluate_seconds += seconds;
+      if (run->last_order != asked) return;  // A new view opened meanwhile.
       if (!counts.ok()) {
         SendAnswer(Fail{.code = "WORKER_FAILED", .message = Message(counts.status())});
         return;
@@ -240,9 +337,11 @@ void Worker::Evaluate(bool shadow) {
 // ------------------------------------------------------------------------------------ training --
 
 void Worker::TrainOn() {
+  run_->ready_for.reset();
   parts_.training.Run([this, run = run_, &clock = parts_.clock, step = run_->step,
-                       synchronized = run_->synchronized_step, poster = context_->poster()] {
-    Stepped stepped = StepToBoundary(*run, clock, step, synchronized);
+                       synchronized = run_->synchronized_step, order = run_->last_order,
+                       poster = context_->poster()] {
+    Stepped stepped = StepToBoundary(*run, clock, {.order = order, .step = step}, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
       if (run == run_ && !run->ending) OnStepped(std::move(stepped));
     });
@@ -250,10 +349,10 @@ void Worker::TrainOn() {
 }
 
 // Algorithm 1, lines 4 to 7, on the training thread: a step, and its drift as a small state.
-Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, std::uint64_t step,
+Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, Stepped stepped,
                                        std::uint64_t synchronized_step) {
   const runtime::Time begin = clock.Now();
-  Stepped stepped{.step = step};
+  if (run.interrupt > stepped.order) return stepped;  // Another order has overtaken this one.
   do {
     absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
     if (!outcome.ok()) {
@@ -266,7 +365,8 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, st
     stepped.loss_sum += outcome->loss;
     stepped.action = run.policy->AtBoundary(
         {.step = stepped.step, .steps_since_synchronization = stepped.step - synchronized_step});
-  } while (stepped.action == BoundaryAction::kTrainOn && !run.halt);
+  } while (stepped.action == BoundaryAction::kTrainOn && !run.halt &&
+           run.interrupt <= stepped.order);
   if (stepped.status.ok() && stepped.action == BoundaryAction::kReport) {
     stepped.state = run.replica->Summarize();
   } else if (stepped.status.ok()) {
@@ -277,11 +377,13 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, st
 }
 
 void Worker::OnStepped(Stepped stepped) {
-  run_->step = stepped.step;
   run_->loss_sum += stepped.loss_sum;
   run_->loss_count += stepped.steps;
   run_->totals.samples += stepped.samples;
   run_->totals.compute_seconds += stepped.seconds;
+  const bool overtaken = stepped.order != run_->last_order;
+  // Which step it was is the monitor's to say, by the order that came meanwhile.
+  if (!overtaken || !run_->policy->Reports()) run_->step = stepped.step;
   if (!stepped.status.ok()) {
     SendAnswer(Fail{.code = absl::IsDataLoss(stepped.status) ? "DIVERGED" : "WORKER_FAILED",
                     .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
@@ -289,22 +391,18 @@ void Worker::OnStepped(Stepped stepped) {
                                             Message(stepped.status))});
     return;
   }
+  run_->ready_is_finite = stepped.finite;
   switch (stepped.action) {
-    case BoundaryAction::kTrainOn: return;  // Halted: the run is ending.
+    case BoundaryAction::kTrainOn: return;  // Halted, or a new view goes on from here.
     case BoundaryAction::kReport:
+      if (overtaken) return;
       ++run_->sequence;
       SendReport(stepped.state);
       return;
-    case BoundaryAction::kReadyToSynchronize:
-      run_->fence.attempt = 0;  // Nobody asked: the head assigns the attempt.
-      SendReady(RingPurpose::kSynchronize, stepped.finite);
-      return;
-    case BoundaryAction::kReadyToEvaluate:
-      run_->fence.attempt = 0;
-      SendReady(RingPurpose::kEvaluate, stepped.finite);
-      return;
+    case BoundaryAction::kReadyToSynchronize: run_->ready_for = RingPurpose::kSynchronize; break;
+    case BoundaryAction::kReadyToEvaluate: run_->ready_for = RingPurpose::kEvaluate; break;
   }
-  REQUIRE(false);
+  if (!overtaken) SendReadyUnasked();
 }
 
 // ------------------------------------------------------------------------------------- answers --
@@ -347,8 +445,12 @@ void Worker::SendReady(RingPurpose purpose, bool finite) {
                    .weight = run_->members[run_->rank].weight,
                    .root = run_->replica->root(),
                    .loss = run_->loss_sum / steps});
-  run_->loss_sum = 0;
-  run_->loss_count = 0;
+}
+
+// Of a fixed schedule: the head assigns the attempt.
+void Worker::SendReadyUnasked() {
+  run_->fence.attempt = 0;
+  SendReady(*run_->ready_for, run_->ready_is_finite);
 }
 
 void Worker::SendAnswer(Answer::Body body) {
@@ -379,7 +481,8 @@ void Worker::ReportStatus() {
                              .step = run_->step,
                              .dropped = DroppedInThisRun(),
                              .drift_squared = run_->drift_squared,
-                             .sent = SentInThisRun()},
+                             .sent = SentInThisRun(),
+                             .samples = run_->totals.samples},
                 kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
                   if (reply.ok() && run == run_) ResendWhatLacks(reply->last_answer);
                 });

@@ -12,10 +12,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "actors/averaging/sync_policy.h"
@@ -26,12 +28,14 @@
 #include "runtime/actor/executor.h"
 #include "runtime/base/clock.h"
 #include "runtime/collective/ring.h"
+#include "runtime/collective/transfer.h"
 
 namespace actors {
 
 // What a worker is made of; all references outlive it.
 struct WorkerParts {
   runtime::Ring& ring;
+  runtime::Transfer& transfer;
   runtime::Executor& training;
   TrainerFactory& make_trainer;
   // Measures, for reports only, what the training thread does.
@@ -57,8 +61,14 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
 
   absl::Status On(runtime::Context& context, const Assign& assign,
                   runtime::Responder<ReadyToRun> responder);
+  absl::Status On(runtime::Context& context, const PullBase& pull,
+                  runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const Decision& decision);
   absl::Status On(runtime::Context& context, const Order& order);
+
+  // Ends this worker's part in an orderly way: `quit` is called with OK once its drift is in a
+  // commit (run.on_leave_sync), or at once if it has no part in a run. Actor thread.
+  void RequestLeave();
 
   // The model of the present run, or of the last; null before. Only while nothing trains, which a
   // simulation can tell.
@@ -68,7 +78,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // What came back from the training thread after one or more steps.
   struct Stepped {
     absl::Status status;
-    std::uint64_t step = 0;  // The last one taken.
+    std::uint64_t order = 0;  // The last one obeyed when the first step began.
+    std::uint64_t step = 0;   // The last one taken.
     std::uint64_t steps = 0;
     std::uint64_t samples = 0;
     double loss_sum = 0;
@@ -78,7 +89,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     double seconds = 0;
   };
 
-  // Everything of one run; shared with the tasks that are in flight for it, which check `halt`.
+  // Everything of one run; shared with the tasks that are in flight for it, which check `halt` and
+  // `interrupt` between two steps.
   struct Run {
     RunConfig config;
     runtime::ActorRef<MonitorProtocol> monitor;
@@ -86,6 +98,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::unique_ptr<Replica> replica;
     std::unique_ptr<WorkerPolicy> policy;
     std::atomic<bool> halt{false};
+    // The steps that began before this order are to end at the next boundary.
+    std::atomic<std::uint64_t> interrupt{0};
 
     // Below: the actor thread's alone.
     runtime::Fence fence;
@@ -101,6 +115,11 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<Answer> sent_answer;
     std::uint64_t lacking_before = 0;
     std::optional<runtime::Fence> ringing;
+    bool aborting = false;  // `ringing` was given up, and still reads the replica.
+    std::deque<std::variant<Decision, Order>> deferred;  // Until the ring has let go; bounded.
+    // A fixed schedule: at a boundary, READY was said or is to be said once the view is open.
+    std::optional<RingPurpose> ready_for;
+    bool ready_is_finite = true;
     bool ending = false;
     std::string failed;
 
@@ -113,7 +132,11 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     float drift_squared = 0;
   };
 
-  bool Accept(std::uint64_t number, const runtime::Fence& fence);
+  bool Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view);
+  template <typename Message>
+  bool DeferredUntilRingEnds(const Message& message);
+  void ObeyDeferred();
+  void OnPulled(const runtime::Hash128& root, const absl::Status& fetched);
   void OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built);
   void Obey(const OpenView& view, const Order& order);
   void Obey(const Prepare& prepare, const Order& order);
@@ -124,12 +147,14 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Obey(const Finish& finish, const Order& order);
 
   void TrainOn();
-  static Stepped StepToBoundary(Run& run, const runtime::Clock& clock, std::uint64_t step,
+  static Stepped StepToBoundary(Run& run, const runtime::Clock& clock, Stepped stepped,
                                 std::uint64_t synchronized_step);
   void OnStepped(Stepped stepped);
+  void OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state);
   void SendReport(const LocalState& state);
   void CheckDriftAndSendReady(RingPurpose purpose);
   void SendReady(RingPurpose purpose, bool finite);
+  void SendReadyUnasked();
   void SendAnswer(Answer::Body body);
   void OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result);
   void Evaluate(bool shadow);
@@ -150,6 +175,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // Of run_, while its model is being built. Not in Run, which a task may keep alive for longer
   // than the context through which this answers.
   std::optional<runtime::Responder<ReadyToRun>> assigned_;
+  std::optional<runtime::Responder<Nothing>> pulling_;
   // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
   runtime::Drops dropped_before_;

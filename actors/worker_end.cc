@@ -16,6 +16,8 @@ using runtime::Exit;
 using runtime::MakeError;
 
 constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
+// A round in flight may have to end first; the ring's own deadline is shorter.
+constexpr runtime::Duration kLeaveTimeout = std::chrono::seconds(60);
 // The head has this long to take the last words of a failed run.
 constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
 
@@ -74,6 +76,20 @@ void Worker::SendModel(const std::string& path, std::uint64_t offset) {
                   }
                   std::remove(path.c_str());
                   SendFinished();
+                });
+}
+
+void Worker::RequestLeave() {
+  if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
+    Quit(absl::OkStatus());
+    return;
+  }
+  // A head that does not answer in time, or is gone, must not keep the process.
+  context_->Ask(run_->monitor, Leave{.run = run_->fence.run}, kLeaveTimeout,
+                [this, run = run_](absl::StatusOr<Nothing>) {
+                  run->halt = true;
+                  run->ending = true;
+                  Quit(absl::OkStatus());
                 });
 }
 

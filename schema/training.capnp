@@ -167,6 +167,28 @@ struct ReadyToRun {
   trainSamples @5 :UInt64;
   testSamples @6 :UInt64;
   endpoint @7 :RingEndpoint;
+  transfer @8 :RingEndpoint;
+  # Where others fetch its base.
+}
+
+struct PullBase {
+  # monitor -> newcomer, before the first view that holds it: fetch the base of the present round.
+  # Answer: Nothing once it is its base and its drift is 0, or a failure if no donor holds it any
+  # more.
+
+  run @0 :UInt64;
+  root @1 :Hash;
+  donors @2 :List(Member);
+  # In the order in which to try them; endpoint is where they serve their base.
+  seconds @3 :Float64;
+  # It may take, at most.
+}
+
+struct Leave {
+  # worker -> monitor: I am to leave. Answer: Nothing once this worker is in no view any more, its
+  # drift in a commit if run.on_leave_sync says so.
+
+  run @0 :UInt64;
 }
 
 struct Member {
@@ -200,9 +222,20 @@ struct Order {
   # The run's step number; members take it over.
 
   union {
-    view @3 :List(Member);
-    # These are the members now, by slot. Opens with a report (or the first steps of a fixed
-    # schedule).
+    view :group {
+      # These are the members now. Every member reports its drift as it is, without another step,
+      # at its next boundary; those of a fixed schedule train on, or say READY again if they wait
+      # in it.
+
+      members @3 :List(Member);
+      # By slot.
+
+      synchronizedStep @14 :UInt64;
+      # Step of the last commit: a newcomer's intervals begin there.
+
+      hold @15 :Bool;
+      # A fixed schedule only: stay at the next boundary, PREPARE follows.
+    }
 
     prepare @4 :Purpose;
     # Stop at the step boundary and answer READY. It is the decision of the present sequence.
@@ -221,8 +254,8 @@ struct Order {
       thenEvaluate @8 :Bool;
       # Evaluate the new base, answer EVALUATED and wait; otherwise train on.
 
-      last @13 :Bool;
-      # The run ends with it: FINISH follows, take no further step.
+      thenWait @13 :Bool;
+      # Take no further step: FINISH or a new view follows.
     }
 
     abort @9 :Text;
@@ -288,7 +321,7 @@ struct Answer {
       root @5 :Hash;
       # Of the committed base; equal on all members.
       loss @6 :Float64;
-      # Mean training loss of the steps since the last READY.
+      # Mean training loss of the steps since the last commit.
     }
 
     done :group {
@@ -345,6 +378,8 @@ struct MemberStatus {
   dropped @4 :Dropped;
   driftSquared @5 :Float32;
   sent @6 :Bytes;
+  samples @7 :UInt64;
+  # Trained on so far, in this run.
 }
 
 struct MemberStatusReply {

@@ -81,7 +81,7 @@ std::vector<Order> SomeOrders() {
       OpenView{.members = SomeMembers()},
       Prepare{.purpose = RingPurpose::kEvaluate},
       Start{.purpose = RingPurpose::kEvaluate, .members = SomeMembers()},
-      Commit{.root = kHash, .then_evaluate = true, .last = true},
+      Commit{.root = kHash, .then_evaluate = true, .then_wait = true},
       AbortAttempt{.reason = "because"},
       EvaluateMean{},
       Finish{.save_model = true, .failed = "it failed"}};
@@ -184,7 +184,7 @@ TEST(Messages, OrdersComeBackAsTheyWereSent) {
     } else if (const auto* commit = std::get_if<Commit>(&order.body)) {
       EXPECT_EQ(std::get<Commit>(got->body).root, commit->root);
       EXPECT_TRUE(std::get<Commit>(got->body).then_evaluate);
-      EXPECT_TRUE(std::get<Commit>(got->body).last);
+      EXPECT_TRUE(std::get<Commit>(got->body).then_wait);
     } else if (const auto* abort = std::get_if<AbortAttempt>(&order.body)) {
       EXPECT_EQ(std::get<AbortAttempt>(got->body).reason, abort->reason);
     } else if (const auto* finish = std::get_if<Finish>(&order.body)) {

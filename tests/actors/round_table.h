@@ -3,6 +3,7 @@
 #define RONDO_TESTS_ACTORS_ROUND_TABLE_H_
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -43,15 +44,25 @@ inline std::string Line(const RoundAction& action) {
     if (ended->status.ok()) return "ended";
     return absl::StrCat("ended ", runtime::ToUserError(ended->status).code);
   }
+  if (const auto* opened = std::get_if<ViewOpened>(&action)) {
+    std::vector<std::uint32_t> slots;
+    for (const Member& member : opened->members) slots.push_back(member.slot);
+    return absl::StrCat("opened ", absl::StrJoin(slots, " "));
+  }
+  if (std::holds_alternative<Aborted>(action)) return "aborted";
+  if (const auto* left = std::get_if<Left>(&action)) {
+    return absl::StrCat("left ", left->node.high);
+  }
   const SendOrder& send = std::get<SendOrder>(action);
   const Order::Body& body = send.order.body;
   std::string to = send.rank.has_value() ? absl::StrCat(" to rank ", *send.rank) : "";
-  if (std::holds_alternative<OpenView>(body)) return "view" + to;
+  if (const auto* view = std::get_if<OpenView>(&body)) return view->hold ? "view, hold" : "view";
+  if (std::holds_alternative<AbortAttempt>(body)) return "abort";
   if (const auto* prepare = std::get_if<Prepare>(&body))
     return "prepare " + NameOf(prepare->purpose);
   if (const auto* start = std::get_if<Start>(&body)) return "start " + NameOf(start->purpose);
   if (const auto* commit = std::get_if<Commit>(&body)) {
-    if (commit->last) return "commit, the last";
+    if (commit->then_wait) return "commit, then wait";
     return commit->then_evaluate ? "commit, then evaluate" : "commit";
   }
   if (std::holds_alternative<EvaluateMean>(body)) return "evaluate the mean";
@@ -66,11 +77,13 @@ inline std::vector<std::string> Lines(const RoundActions& actions) {
   return lines;
 }
 
+// Why a run was ended, or an attempt aborted.
 inline std::string MessageOf(const RoundActions& actions) {
   for (const RoundAction& action : actions) {
     const auto* send = std::get_if<SendOrder>(&action);
-    const auto* finish = send == nullptr ? nullptr : std::get_if<Finish>(&send->order.body);
-    if (finish != nullptr) return finish->failed;
+    if (send == nullptr) continue;
+    if (const auto* finish = std::get_if<Finish>(&send->order.body)) return finish->failed;
+    if (const auto* abort = std::get_if<AbortAttempt>(&send->order.body)) return abort->reason;
   }
   return "";
 }
@@ -81,11 +94,12 @@ struct Table {
                  const SyncPolicyOptions& policy_options = Fda(), std::uint32_t members = 3)
       : policy(*MakeMonitorPolicy(policy_options)), options(round_options) {
     options.run = 77;
+    options.reports = policy_options.strategy == Strategy::kFda;
     options.base_root = kFirstRoot;
     options.learning_rate = 0.25;
     round = std::make_unique<Round>(options, *policy);
     for (std::uint32_t rank = 0; rank < members; ++rank) {
-      view.push_back({.node = {.high = 100 + rank, .low = 1}, .slot = 10 + rank});
+      view.push_back({.node = NodeIn(10 + rank), .slot = 10 + rank});
     }
     opened = round->Begin(view, now);
   }
@@ -108,7 +122,7 @@ struct Table {
   StateReport ReportOf(float squared_norm) const {
     return {.fence = Fence(false),
             .sequence = sequence,
-            .step = sequence == 0 ? 0 : round->step() + 1,
+            .step = round->step() + (sequence == 0 ? 0 : 1),
             .state = {.squared_norm = squared_norm}};
   }
   RoundActions Report(std::uint32_t rank, float squared_norm) {
@@ -121,10 +135,11 @@ struct Table {
   // Everybody does the same; what the last of them caused, after seeing that the others caused
   // nothing.
   RoundActions All(const std::function<RoundActions(std::uint32_t rank)>& act) {
-    for (std::uint32_t rank = 0; rank + 1 < view.size(); ++rank) {
+    const auto last = static_cast<std::uint32_t>(round->members().size() - 1);
+    for (std::uint32_t rank = 0; rank < last; ++rank) {
       EXPECT_THAT(Lines(act(rank)), testing::IsEmpty()) << "rank " << rank;
     }
-    return act(static_cast<std::uint32_t>(view.size() - 1));
+    return act(last);
   }
   RoundActions AllReport(float squared_norm) {
     RoundActions actions = All([&](std::uint32_t rank) { return Report(rank, squared_norm); });
@@ -147,6 +162,21 @@ struct Table {
   RoundActions AllFinished() {
     return All([&](std::uint32_t rank) { return Say(rank, Finished{}); });
   }
+  // Members of these slots are lost; a new view is opened, unless the run ends.
+  RoundActions Lose(const std::vector<std::uint32_t>& slots) {
+    std::vector<runtime::NodeId> nodes;
+    for (const std::uint32_t slot : slots) nodes.push_back(NodeIn(slot));
+    sequence = 0;
+    return round->OnLost(nodes,
+                         runtime::MakeError("WORKER_LOST", runtime::Exit::kRunFailed, "gone"), now);
+  }
+  RoundActions Admit(std::uint32_t slot) {
+    sequence = 0;
+    return round->Admit({{.node = NodeIn(slot), .slot = slot}}, now);
+  }
+  RoundActions Leave(std::uint32_t slot) { return round->OnLeave(NodeIn(slot), now); }
+  static runtime::NodeId NodeIn(std::uint32_t slot) { return {.high = 90 + slot, .low = 1}; }
+
   // From the opening report to the ring of a synchronization at step 1.
   void RunToRing() {
     AllReport(0);

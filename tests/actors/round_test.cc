@@ -17,7 +17,7 @@ using testing::ElementsAre;
 
 TEST(Round, OpensWithAReportOfTheDriftAsItIs) {
   Table table;
-  EXPECT_THAT(Lines(table.opened), ElementsAre("view"));
+  EXPECT_THAT(Lines(table.opened), ElementsAre("opened 10 11 12", "view"));
   EXPECT_EQ(Number(table.round->fence().view), 1u);
   EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("decision 0 at step 0"));
   EXPECT_EQ(table.round->step(), 0u);
@@ -149,7 +149,7 @@ TEST(Round, ATargetReachedByTheMeanEndsTheRunWithItsSynchronizationAndNoSecondTe
   EXPECT_EQ(table.round->fence().attempt, 2u);
   table.AllReady(RingPurpose::kSynchronize, 1);
   EXPECT_THAT(Lines(table.AllDone()),
-              ElementsAre("commit, the last", "synchronized round 1 at step 1, the last",
+              ElementsAre("commit, then wait", "synchronized round 1 at step 1, the last",
                           "finish to rank 0, save", "finish to rank 1", "finish to rank 2"));
   EXPECT_EQ(table.round->reached_step(), 1u);
   EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended"));

@@ -200,6 +200,15 @@ TEST(TrainingFaults, AMemberOfThirtyTwoThatLacksADecisionHearsThatTheRunFailed) 
   for (std::uint32_t slot = 0; slot < 32; ++slot) EXPECT_TRUE(cluster.quit(slot).has_value());
 }
 
+void ExpectEqualBases(const TrainingCluster& cluster) {
+  std::optional<std::vector<float>> base;
+  for (std::uint32_t slot = 0; slot < cluster.workers(); ++slot) {
+    if (!cluster.IsAlive(slot)) continue;
+    if (!base.has_value()) base = cluster.base(slot);
+    EXPECT_EQ(cluster.base(slot), *base) << "slot " << slot;
+  }
+}
+
 // Who is alive holds one root, and it is that of a commit or of the beginning.
 void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config) {
   std::optional<std::vector<float>> base;
@@ -219,13 +228,14 @@ void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config)
 // The order of verdicts is that of the liveness profile's bounds, which sanitizer builds stretch by
 // five (failure_detector.cc) while those of rings and last words stay.
 #ifndef RONDO_SANITIZED
-TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfACommit) {
+TEST(TrainingFaults, ARunThatNeedsAllItsWorkersEndsSoonAfterItsWaitAndWithoutHalfACommit) {
   int failed_runs = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     runtime::SeededRandom random(seed);
     const Strategy strategy = random.Below(2) == 0 ? Strategy::kFda : Strategy::kLocal;
-    const RunConfig config = ConfigOf(strategy, 1 + static_cast<std::uint32_t>(random.Below(5)));
+    RunConfig config = ConfigOf(strategy, 2 + static_cast<std::uint32_t>(random.Below(5)));
+    config.run.wait = 1;
     TrainingClusterOptions options = Quick(config, seed);
     options.longest_transit = milliseconds(3);
     TrainingCluster cluster(options);
@@ -236,9 +246,9 @@ TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfAComm
     const auto victim = static_cast<std::uint32_t>(random.Below(config.run.workers));
     const runtime::Time killed = cluster.cluster().Now();
     cluster.Kill(victim);
-    ASSERT_TRUE(cluster.RunToEnd(seconds(5))) << "waits for " << cluster.monitor().WaitsFor();
-    EXPECT_LT(cluster.cluster().Now() - killed, seconds(5));
-    ExpectNoHalfCommit(cluster, config);
+    ASSERT_TRUE(cluster.RunToEnd(seconds(6))) << "waits for " << cluster.monitor().WaitsFor();
+    EXPECT_LT(cluster.cluster().Now() - killed, seconds(6));
+    ExpectEqualBases(cluster);
     const RunRecord& record = cluster.record();
     if (record.summary->status.ok()) {
       // Its last words had been all that was missing.
@@ -247,7 +257,7 @@ TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfAComm
       continue;
     }
     ++failed_runs;
-    EXPECT_EQ(CodeOf(record.summary->status), "WORKER_LOST");
+    EXPECT_EQ(CodeOf(record.summary->status), "NOT_ENOUGH_WORKERS");
     EXPECT_THAT(std::string(record.summary->status.message()),
                 HasSubstr("slot " + std::to_string(victim)));
     for (std::uint32_t slot = 0; slot < cluster.workers(); ++slot) {
@@ -258,20 +268,30 @@ TEST(TrainingFaults, AKilledWorkerEndsTheRunWithinFiveSecondsAndWithoutHalfAComm
   }
   EXPECT_GT(failed_runs, 100);
 }
+
+TEST(TrainingFaults, WhenTheOnlyWorkerIsKilledTheRunIsLost) {
+  TrainingCluster cluster(Quick(ConfigOf(Strategy::kFda, 1), 3));
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 2; }, seconds(10)));
+  cluster.Kill(0);
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().summary.has_value(); }, seconds(5)));
+  EXPECT_EQ(CodeOf(cluster.record().summary->status), "WORKER_LOST");
+}
 #endif
 
 TEST(TrainingFaults, AWorkerThatDiesWhileItBuildsTheModelIsLostToo) {
-  TrainingClusterOptions options = Quick(ConfigOf(Strategy::kFda, 3), 8);
+  RunConfig config = ConfigOf(Strategy::kFda, 3);
+  config.run.wait = 2;
+  TrainingClusterOptions options = Quick(config, 8);
   options.shortest_task = options.longest_task = seconds(1);
   TrainingCluster cluster(options);
   cluster.cluster().RunFor(milliseconds(500));
   cluster.Kill(1);
-  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().summary.has_value(); }, seconds(5)));
-  EXPECT_EQ(CodeOf(cluster.record().summary->status), "WORKER_LOST");
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().summary.has_value(); }, seconds(12)));
+  EXPECT_EQ(CodeOf(cluster.record().summary->status), "NOT_ENOUGH_WORKERS");
   EXPECT_THAT(std::string(cluster.record().summary->status.message()), HasSubstr("slot 1"));
 }
 
-TEST(TrainingFaults, ADamagedChunkEndsTheRunAndNamesItsEdge) {
+TEST(TrainingFaults, ADamagedChunkIsNeverAveragedInAndItsEdgeIsNamed) {
   for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const RunConfig config = ConfigOf(Strategy::kFda, 2 + seed % 5);
@@ -285,11 +305,11 @@ TEST(TrainingFaults, ADamagedChunkEndsTheRunAndNamesItsEdge) {
     };
     TrainingCluster cluster(options);
     ASSERT_TRUE(cluster.RunToEnd());
-    const std::string message(cluster.record().summary->status.message());
-    EXPECT_EQ(CodeOf(cluster.record().summary->status), "RING_CORRUPT") << message;
+    ExpectTheModelOfThePlainLoop(cluster, config);
+    ASSERT_EQ(cluster.record().aborts.size(), 1u);
+    const std::string& message = cluster.record().aborts[0].reason;
     EXPECT_THAT(message, HasSubstr("slot " + std::to_string(edge->second)));
     EXPECT_THAT(message, HasSubstr(cluster.record().members[edge->first].node.ShortName()));
-    ExpectNoHalfCommit(cluster, config);
     if (HasFailure()) return;
   }
 }

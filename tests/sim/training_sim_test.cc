@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/random.h"
 #include "tests/support/plain_run.h"
+#include "tests/support/sim_seeds.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/training_cluster.h"
 
@@ -26,11 +26,6 @@ using actors::Strategy;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using testing::Each;
-
-std::uint64_t NumberFromEnvironment(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 #ifdef RONDO_SANITIZED
 constexpr std::uint64_t kSeeds = 120;
@@ -151,8 +146,8 @@ void ExpectTheRunOfThePlainLoop(TrainingCluster& cluster, const RunConfig& confi
 class TrainingSim : public testing::TestWithParam<Kind> {};
 
 TEST_P(TrainingSim, EveryRunEndsWithTheBitsOfThePlainLoopWhateverTheDelays) {
-  const std::uint64_t first = NumberFromEnvironment("RONDO_SIM_FIRST_SEED", 1);
-  const std::uint64_t seeds = NumberFromEnvironment("RONDO_SIM_SEEDS", kSeeds);
+  const std::uint64_t first = FirstSeed();
+  const std::uint64_t seeds = Seeds(kSeeds);
   for (std::uint64_t seed = first; seed < first + (seeds + 5) / 6; ++seed) {
     SCOPED_TRACE("replay with: RONDO_SIM_SEEDS=1 RONDO_SIM_FIRST_SEED=" + std::to_string(seed) +
                  " sim_test --gtest_filter='*EveryRun*/" + GetParam().name + "'");

@@ -34,8 +34,9 @@ const std::string& Folder() {
 // The quadratic trainer, which may be told to diverge, and which does not wait for a disk.
 class SimTrainer final : public actors::Trainer {
  public:
-  SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison)
-      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison) {}
+  SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison,
+             std::uint64_t& steps)
+      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison), steps_(steps) {}
 
   const actors::Layout& layout() const override { return trainer_.layout(); }
   absl::Span<float> local() override { return trainer_.local(); }
@@ -44,6 +45,7 @@ class SimTrainer final : public actors::Trainer {
   }
   absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step) override {
     absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step);
+    ++steps_;
     if (!poison_.has_value() || step < poison_->step) return outcome;
     if (poison_->is_noticed) return absl::DataLossError("the loss is not finite");
     trainer_.local()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -66,6 +68,7 @@ class SimTrainer final : public actors::Trainer {
  private:
   QuadraticTrainer trainer_;
   const std::optional<TrainingClusterOptions::Poison> poison_;
+  std::uint64_t& steps_;
 };
 
 }  // namespace
@@ -131,15 +134,18 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   process.node = &cluster_.AddNode(absl::StrCat("worker-", slot));
   const std::optional<TrainingClusterOptions::Poison> poison =
       options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
-  process.make_trainer = [poison](const RunConfig& config) {
-    return std::make_unique<SimTrainer>(config, poison);
+  process.make_trainer = [poison, &process](const RunConfig& config) {
+    return std::make_unique<SimTrainer>(config, poison, process.steps);
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);
   process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), ring_network_);
+  process.transfer = std::make_unique<InstantTransfer>(
+      process.node->id(), transfers_, cluster_.scheduler(), options_.longest_transfer);
   const absl::Status spawned = process.node->Spawn(actors::kWorkerName, [this, &process] {
     auto worker = std::make_unique<actors::Worker>(
         actors::WorkerParts{.ring = *process.ring,
+                            .transfer = *process.transfer,
                             .training = *process.training,
                             .make_trainer = process.make_trainer,
                             .clock = cluster_.scheduler().clock(),
@@ -157,6 +163,7 @@ void TrainingCluster::StartMonitor() {
   std::vector<actors::Candidate> candidates;
   for (std::uint32_t slot = 0; slot < workers(); ++slot) {
     candidates.push_back({.node = workers_[slot]->node->id(), .slot = slot});
+    workers_[slot]->announced = true;
   }
   actors::MonitorOptions monitor_options{
       .run = options_.seed + 1, .config = options_.config, .folder = Folder(), .sent = [] {
@@ -193,7 +200,25 @@ void TrainingCluster::Kill(std::uint32_t slot) {
   process.worker = nullptr;
   cluster_.Kill(*std::exchange(process.node, nullptr));
   process.ring.reset();
+  process.transfer.reset();
   process.training.reset();
+}
+
+std::uint32_t TrainingCluster::Join() {
+  AddWorker(workers());
+  cluster_.Start();
+  return workers() - 1;
+}
+
+void TrainingCluster::Leave(std::uint32_t index) { workers_[index]->worker->RequestLeave(); }
+
+void TrainingCluster::AnnounceNewcomers() {
+  if (monitor_ == nullptr) return;
+  for (const auto& process : workers_) {
+    if (process->announced || process->node == nullptr || !process->node->IsJoined()) continue;
+    process->announced = true;
+    monitor_->AddCandidate({.node = process->node->id()});
+  }
 }
 
 const actors::Replica* TrainingCluster::replica(std::uint32_t slot) const {

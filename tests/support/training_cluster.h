@@ -26,6 +26,7 @@
 #include "actors/worker.h"
 #include "runtime/sim/sim_executor.h"
 #include "runtime/sim/sim_ring.h"
+#include "tests/support/instant_transfer.h"
 #include "tests/support/sim_cluster.h"
 
 namespace tests {
@@ -34,6 +35,7 @@ struct TrainingClusterOptions {
   std::uint64_t seed = 0;
   actors::RunConfig config;  // `workers` of it are started; the model is the quadratic one.
   runtime::sim::SimNetwork::Options network;
+  runtime::Duration longest_transfer = std::chrono::milliseconds(20);  // Of a model.
   // What a step, a commit or an evaluation takes.
   runtime::Duration shortest_task = std::chrono::microseconds(100);
   runtime::Duration longest_task = std::chrono::milliseconds(20);
@@ -54,6 +56,20 @@ struct TrainingClusterOptions {
 struct RunRecord final : actors::RunListener {
   void OnViewOpened(std::uint64_t run, const std::vector<actors::Member>& view) override {
     members = view;
+    ++views;
+  }
+  void OnMemberLost(std::uint64_t run, runtime::NodeId, std::uint32_t slot,
+                    const absl::Status& why) override {
+    lost.push_back(slot);
+  }
+  void OnMemberLeft(std::uint64_t run, runtime::NodeId, std::uint32_t slot) override {
+    left.push_back(slot);
+  }
+  void OnRefused(std::uint64_t run, runtime::NodeId, const absl::Status& why) override {
+    refused.push_back(why);
+  }
+  void OnAborted(std::uint64_t run, const actors::Aborted& event) override {
+    aborts.push_back(event);
   }
   void OnProgress(std::uint64_t run, const actors::Progress& progress) override {}
   void OnSynchronized(std::uint64_t run, const actors::Synchronized& event, double) override {
@@ -65,6 +81,10 @@ struct RunRecord final : actors::RunListener {
   std::vector<std::uint64_t> SynchronizedSteps() const;
 
   std::vector<actors::Member> members;  // Empty until the view is opened.
+  int views = 0;
+  std::vector<std::uint32_t> lost, left;  // Slots.
+  std::vector<absl::Status> refused;
+  std::vector<actors::Aborted> aborts;
   std::vector<actors::Synchronized> synchronizations;
   std::vector<actors::Tested> tests;
   std::optional<actors::RunSummary> summary;
@@ -81,19 +101,31 @@ class TrainingCluster {
   bool RunToEnd(runtime::Duration limit = std::chrono::seconds(60));
   // Until `done`, asked after every event.
   bool RunUntil(absl::FunctionRef<bool()> done, runtime::Duration limit) {
-    return cluster_.RunUntil(done, limit);
+    return cluster_.RunUntil(
+        [&] {
+          AnnounceNewcomers();
+          return done();
+        },
+        limit);
   }
   // As by SIGKILL, of the whole process.
-  void Kill(std::uint32_t slot);
+  void Kill(std::uint32_t index);
+  // One more worker process, which joins and becomes a candidate of the run; returns its index.
+  std::uint32_t Join();
+  // As by `rondo leave`: its process would end when `quit` has a value.
+  void Leave(std::uint32_t index);
 
   const RunRecord& record() const { return record_; }
   actors::Monitor& monitor() { return *monitor_; }
   std::uint32_t workers() const { return static_cast<std::uint32_t>(workers_.size()); }
   bool IsAlive(std::uint32_t slot) const { return workers_[slot]->node != nullptr; }
+  runtime::NodeId node(std::uint32_t index) const { return workers_[index]->node->id(); }
   // Null: no model yet, or killed.
   const actors::Replica* replica(std::uint32_t slot) const;
   // Why the process of this worker would have ended; nothing while it would not.
   const std::optional<absl::Status>& quit(std::uint32_t slot) const { return workers_[slot]->quit; }
+  // Optimizer steps that this worker took, killed or not.
+  std::uint64_t steps(std::uint32_t index) const { return workers_[index]->steps; }
   std::vector<float> base(std::uint32_t slot) const;
   std::vector<float> local(std::uint32_t slot) const;
 
@@ -108,18 +140,24 @@ class TrainingCluster {
     actors::TrainerFactory make_trainer;
     std::unique_ptr<runtime::sim::SimExecutor> training;
     std::unique_ptr<runtime::sim::SimRing> ring;
+    std::unique_ptr<InstantTransfer> transfer;
     runtime::Node* node = nullptr;  // The cluster's; null: killed.
     actors::Worker* worker = nullptr;
     std::optional<absl::Status> quit;
+    bool announced = false;  // To the monitor.
+    std::uint64_t steps = 0;
   };
 
   runtime::sim::SimRingNetwork::World MakeRingWorld();
   void AddWorker(std::uint32_t slot);
   void StartMonitor();
+  // What the head does: newcomers that have joined become candidates.
+  void AnnounceNewcomers();
 
   TrainingClusterOptions options_;
   SimCluster cluster_;
   runtime::sim::SimRingNetwork ring_network_;
+  InstantTransfers transfers_;
   RunRecord record_;
   std::vector<std::unique_ptr<Process>> workers_;
   runtime::Node* head_ = nullptr;

@@ -1,0 +1,378 @@
+// Who takes part in a run: how workers come into it, how they are let go, and who is lost.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/monitor.h"
+#include "actors/run_options.h"
+#include "runtime/base/error.h"
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+using runtime::NodeId;
+
+// Loading data and building a model may take long on a slow disk.
+constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
+// A lost connection and the launcher's word of how the process ended arrive in any order.
+constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
+// A model comes at 1 MB/s at least, and a newcomer that cannot fetch it is let go.
+constexpr double kSlowestPullBytesPerSecond = 1e6;
+constexpr double kPullSeconds = 10;
+constexpr int kMostFailedPulls = 5;
+constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
+
+runtime::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
+}
+
+std::string Message(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+}  // namespace
+
+// Wishes first, in order; everybody else takes the smallest free slot.
+Monitor::Monitor(MonitorOptions options, const std::vector<Candidate>& candidates,
+                 RunListener& listener)
+    : options_(std::move(options)), listener_(listener) {
+  for (const bool wishes : {true, false}) {
+    for (const Candidate& candidate : candidates) {
+      if (candidate.slot.has_value() != wishes) continue;
+      members_[candidate.node] = {.node = candidate.node, .slot = FreeSlot(candidate.slot)};
+    }
+  }
+}
+
+Monitor::MemberBook* Monitor::Find(NodeId node) {
+  const auto member = members_.find(node);
+  return member == members_.end() ? nullptr : &member->second;
+}
+
+std::uint32_t Monitor::FreeSlot(std::optional<std::uint32_t> wish) const {
+  const auto is_free = [this](std::uint32_t slot) {
+    return std::ranges::none_of(members_,
+                                [slot](const auto& entry) { return entry.second.slot == slot; });
+  };
+  if (wish.has_value() && is_free(*wish)) return *wish;
+  std::uint32_t slot = 0;
+  while (!is_free(slot)) ++slot;
+  return slot;
+}
+
+// ----------------------------------------------------------------------------------- the start --
+
+void Monitor::AddCandidate(const Candidate& candidate) {
+  if (ended_ || members_.contains(candidate.node)) return;
+  members_[candidate.node] = {.node = candidate.node, .slot = FreeSlot(candidate.slot)};
+  AssignWaiting();
+}
+
+void Monitor::AssignWaiting() {
+  std::size_t assigned = 0;
+  for (const auto& [node, member] : members_) assigned += member.stage != Stage::kWaiting ? 1 : 0;
+  for (auto& [node, member] : members_) {
+    if (member.stage != Stage::kWaiting || assigned >= options_.config.run.max_workers) continue;
+    ++assigned;
+    AssignTo(member);
+  }
+}
+
+void Monitor::AssignTo(MemberBook& member) {
+  member.stage = Stage::kLoading;
+  context_->Ask(WorkerAt(member.node),
+                Assign{.run = options_.run,
+                       .head_epoch = options_.head_epoch,
+                       .slot = member.slot,
+                       .config = ToToml(options_.config),
+                       .monitor = context_->self().actor},
+                kAssignTimeout, [this, node = member.node](absl::StatusOr<ReadyToRun> ready) {
+                  if (!ended_) OnReadyToRun(node, std::move(ready));
+                });
+}
+
+void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
+  MemberBook* const member = Find(node);
+  if (member == nullptr) return;
+  if (!ready.ok()) {
+    if (absl::IsUnavailable(ready.status()) && !runtime::HasUserError(ready.status())) {
+      // Its process is gone, or nearly: that verdict tells more. But only if it comes.
+      context_->After(2 * kObituaryTimeout, [this, node, why = ready.status()] {
+        if (!ended_) Lose(node, why);
+      });
+      return;
+    }
+    const runtime::UserError error = runtime::ToUserError(ready.status());
+    const absl::Status why =
+        MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
+                  error.code == "INTERNAL" ? Exit::kRunFailed : error.exit,
+                  absl::StrCat("slot ", member->slot, " cannot run: ", error.message), error.hint);
+    // What the first ones cannot do nobody can; a newcomer's trouble is its own.
+    return round_ == nullptr ? Fail(why) : Refuse(node, why);
+  }
+  member->ready = *std::move(ready);
+  member->root = member->ready->base_root;
+  member->stage = Stage::kReady;
+  if (round_ == nullptr) {
+    TryBegin();
+    return;
+  }
+  if (absl::Status agrees = CheckAgrees(*member, members_.at(round_->members().front().node));
+      !agrees.ok()) {
+    Refuse(node, agrees);
+    return;
+  }
+  AdmitWhoIsReady();
+}
+
+absl::Status Monitor::CheckAgrees(const MemberBook& member, const MemberBook& with) const {
+  const ReadyToRun& ready = *member.ready;
+  const ReadyToRun& other = *with.ready;
+  const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
+                                       ") and slot ", with.slot);
+  if (ready.layout_hash != other.layout_hash || ready.total != other.total) {
+    return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
+                     absl::StrCat(who, " built models of different layouts"),
+                     "run the same build of rondo on every machine");
+  }
+  if (ready.base_root != other.base_root) {
+    return MakeError("INITIAL_MODEL_DIFFERS", Exit::kIncompatible,
+                     absl::StrCat(who, " drew different initial models from one seed"),
+                     "run the same build of rondo on every machine");
+  }
+  if (ready.data_fingerprint != other.data_fingerprint) {
+    return MakeError("DATA_DIFFERS", Exit::kUnreadable,
+                     absl::StrCat(who, " hold different training data"),
+                     "give every machine the same files, or check data.dir");
+  }
+  return absl::OkStatus();
+}
+
+void Monitor::TryBegin() {
+  std::uint32_t ready = 0;
+  for (const auto& [node, member] : members_) {
+    if (member.stage == Stage::kLoading) return;
+    ready += member.stage == Stage::kReady ? 1 : 0;
+  }
+  if (ready >= options_.config.run.min_workers) BeginRun();
+}
+
+void Monitor::BeginRun() {
+  std::vector<Member> view;
+  for (const auto& [node, member] : members_) {
+    if (member.stage != Stage::kReady) continue;
+    view.push_back({.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint});
+  }
+  std::ranges::sort(view, {}, &Member::slot);
+  for (const Member& member : view) {
+    const absl::Status agrees =
+        CheckAgrees(members_.at(member.node), members_.at(view.front().node));
+    if (!agrees.ok()) return Fail(agrees);
+  }
+  reference_ = members_.at(view.front().node).ready;
+  const RunConfig& config = options_.config;
+  const SyncPolicyOptions policy_options = SyncPolicyOptionsOf(config, reference_->trainable);
+  absl::StatusOr<std::unique_ptr<MonitorPolicy>> policy = MakeMonitorPolicy(policy_options);
+  if (!policy.ok()) {
+    return Fail(MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status())));
+  }
+  theta_ = policy_options.theta;
+  policy_ = *std::move(policy);
+  const bool by_samples = config.strategy.weighting == Weighting::kSamples;
+  round_ = std::make_unique<Round>(
+      RoundOptions{.run = options_.run,
+                   .head_epoch = options_.head_epoch,
+                   .min_workers = config.run.min_workers,
+                   .reports = config.strategy.name == Strategy::kFda,
+                   .weighted_samples = by_samples ? reference_->train_samples : 0,
+                   .max_steps = config.run.max_steps,
+                   .evaluate_every = config.run.evaluate_every,
+                   .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
+                   .target_accuracy = config.run.target_accuracy,
+                   .learning_rate = config.optimizer.learning_rate,
+                   .model_floats = reference_->total,
+                   .base_root = reference_->base_root,
+                   .layout_hash = reference_->layout_hash},
+      *policy_);
+  began_ = context_->Now();
+  Perform(round_->Begin(std::move(view), context_->Now()));
+}
+
+// --------------------------------------------------------------------------------- newcomers ----
+
+void Monitor::Pull(MemberBook& member) {
+  member.stage = Stage::kPulling;
+  const double seconds = kPullSeconds + static_cast<double>(reference_->total * sizeof(float)) /
+                                            kSlowestPullBytesPerSecond;
+  PullBase pull{.run = options_.run, .root = round_->root(), .seconds = seconds};
+  // Newcomers share the members out between them.
+  const std::vector<Member>& members = round_->members();
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Member donor = members[(i + member.slot) % members.size()];
+    donor.endpoint = members_.at(donor.node).ready->transfer;
+    pull.donors.push_back(std::move(donor));
+  }
+  context_->Ask(WorkerAt(member.node), pull, Seconds(seconds) + kObituaryTimeout,
+                [this, node = member.node, root = pull.root](absl::StatusOr<Nothing> pulled) {
+                  if (!ended_) OnPulled(node, root, pulled.status());
+                });
+}
+
+void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::Status& pulled) {
+  MemberBook* const member = Find(node);
+  if (member == nullptr) return;
+  member->stage = Stage::kReady;
+  if (pulled.ok()) {
+    member->root = root;
+  } else if (root == round_->root()) {
+    // Not because a newer base has come meanwhile.
+    if (++member->failed_pulls >= kMostFailedPulls) {
+      Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
+                             absl::StrCat("no member could hand the model over: ", Message(pulled)),
+                             "check that the workers reach each other: rondo join --advertise"));
+      return;
+    }
+    member->stage = Stage::kPulling;
+    context_->After(kPullAgainAfter, [this, node] {
+      MemberBook* const again = Find(node);
+      if (!ended_ && again != nullptr && again->stage == Stage::kPulling) Pull(*again);
+    });
+    return;
+  }
+  AdmitWhoIsReady();
+}
+
+void Monitor::AdmitWhoIsReady() {
+  if (ended_ || round_ == nullptr || !round_->CanAdmit()) return;
+  std::vector<Member> newcomers;
+  for (auto& [node, member] : members_) {
+    if (member.stage != Stage::kReady) continue;
+    if (member.root == round_->root()) {
+      newcomers.push_back({.node = node, .slot = member.slot, .endpoint = member.ready->endpoint});
+    } else {
+      Pull(member);
+    }
+  }
+  if (!newcomers.empty()) Perform(round_->Admit(newcomers, context_->Now()));
+}
+
+void Monitor::OnViewOpened(const ViewOpened& opened) {
+  for (const Member& member : opened.members) {
+    MemberBook& book = members_.at(member.node);
+    if (book.stage == Stage::kMember) continue;
+    book.stage = Stage::kMember;
+    book.first_order = last_order_ + 1;
+    ++joins_;
+  }
+  most_workers_ = std::max(most_workers_, static_cast<std::uint32_t>(opened.members.size()));
+  if (!round_->lacks_workers()) {
+    lacks_workers_since_.reset();
+  } else if (!lacks_workers_since_.has_value()) {
+    lacks_workers_since_ = context_->Now();
+  }
+  listener_.OnViewOpened(options_.run, opened.members);
+}
+
+void Monitor::CheckWait() {
+  if (!lacks_workers_since_.has_value()) return;
+  const RunConfig& config = options_.config;
+  const std::size_t there = round_ == nullptr ? 0 : round_->members().size();
+  if (context_->Now() - *lacks_workers_since_ < Seconds(config.run.wait)) return;
+  // Loading may take longer than the wait; it has a deadline of its own.
+  if (round_ == nullptr && members_.size() >= config.run.min_workers) return;
+  lacks_workers_since_.reset();
+  Fail(MakeError(
+      "NOT_ENOUGH_WORKERS", Exit::kTimedOut,
+      absl::StrCat(there, " of at least ", config.run.min_workers, " workers were there for ",
+                   config.run.wait, " s", last_loss_reason_.empty() ? "" : "; ", last_loss_reason_),
+      "add machines with rondo join, or lower run.min_workers"));
+}
+
+// ---------------------------------------------------------------------------- leaving, losing --
+
+absl::Status Monitor::On(runtime::Context& context, const Leave& leave,
+                         runtime::Responder<Nothing> responder) {
+  MemberBook* const member = Find(context.sender());
+  if (member == nullptr || ended_) {
+    responder.Answer(Nothing{});
+    return absl::OkStatus();
+  }
+  if (round_ == nullptr || member->stage != Stage::kMember) {
+    Forget(member->node);
+    responder.Answer(Nothing{});
+    if (round_ == nullptr) TryBegin();
+    return absl::OkStatus();
+  }
+  member->leaving.emplace(std::move(responder));
+  Perform(round_->OnLeave(member->node, context.Now()));
+  return absl::OkStatus();
+}
+
+void Monitor::OnLeft(NodeId node) {
+  MemberBook* const member = Find(node);
+  if (member == nullptr) return;
+  ++leaves_;
+  listener_.OnMemberLeft(options_.run, node, member->slot);
+  if (member->leaving.has_value()) member->leaving->Answer(Nothing{});
+  Forget(node);
+}
+
+absl::Status Monitor::OnNodeDown(runtime::Context& context, NodeId node, const absl::Status& why) {
+  if (ended_ || Find(node) == nullptr) return absl::OkStatus();
+  // The launcher may still tell how the process ended, with its last words.
+  context.After(kObituaryTimeout, [this, node, why] {
+    if (!ended_) Lose(node, why);
+  });
+  return absl::OkStatus();
+}
+
+void Monitor::OnProcessExited(NodeId node, const std::string& description,
+                              const std::string& last_lines) {
+  if (ended_) return;
+  Lose(node, absl::UnavailableError(absl::StrCat(
+                 "its process ", description,
+                 last_lines.empty() ? "" : "; the last lines of its log:\n", last_lines)));
+}
+
+void Monitor::Lose(NodeId node, const absl::Status& why) {
+  MemberBook* const member = Find(node);
+  if (member == nullptr) return;
+  const absl::Status lost =
+      MakeError("WORKER_LOST", Exit::kRunFailed,
+                absl::StrCat("the worker in slot ", member->slot, " (node ", node.ShortName(),
+                             ") was lost at step ", step(), ": ", Message(why)),
+                "add machines with rondo join");
+  last_loss_reason_ = Message(lost);
+  const bool was_member = member->stage == Stage::kMember;
+  if (was_member) {
+    ++deaths_;
+    listener_.OnMemberLost(options_.run, node, member->slot, why);
+  }
+  Forget(node);
+  if (round_ == nullptr) {
+    TryBegin();
+  } else if (was_member) {
+    Perform(round_->OnLost({node}, lost, context_->Now()));
+  }
+}
+
+void Monitor::Refuse(NodeId node, const absl::Status& why) {
+  Forget(node);
+  listener_.OnRefused(options_.run, node, why);
+}
+
+void Monitor::Forget(NodeId node) {
+  const MemberBook& member = members_.at(node);
+  const Finished* const finished = LastWordsOf(node);
+  past_.sent += finished != nullptr ? finished->sent : member.status.sent;
+  past_.dropped += finished != nullptr ? finished->dropped : member.status.dropped;
+  past_.samples += finished != nullptr ? finished->samples : member.status.samples;
+  members_.erase(node);
+  if (!ended_) AssignWaiting();
+}
+
+}  // namespace actors

@@ -1,0 +1,239 @@
+// How a round outlives its members and its failures: views, another attempt, hold-off.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+#include <utility>
+
+#include "actors/round.h"
+#include "actors/training/partition.h"
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+using runtime::NodeId;
+using runtime::Time;
+
+// protocol.md 6.
+constexpr int kMaxAttempts = 5;
+constexpr runtime::Duration kShortestHoldOff = std::chrono::seconds(1);
+constexpr runtime::Duration kLongestHoldOff = std::chrono::seconds(60);
+
+void Append(RoundActions more, RoundActions& actions) {
+  std::ranges::move(more, std::back_inserter(actions));
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------- views ----
+
+std::optional<std::uint32_t> Round::RankOf(NodeId node) const {
+  const auto member = std::ranges::find(members_, node, &Member::node);
+  if (member == members_.end()) return std::nullopt;
+  return static_cast<std::uint32_t>(member - members_.begin());
+}
+
+void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& actions) {
+  members_ = std::move(members);
+  std::ranges::sort(members_, {}, &Member::slot);
+  const auto world_size = static_cast<std::uint32_t>(members_.size());
+  weights_.clear();
+  for (std::uint32_t rank = 0; rank < world_size; ++rank) {
+    members_[rank].weight =
+        options_.weighted_samples == 0
+            ? 1.0f
+            : static_cast<float>(ShardSize(options_.weighted_samples, rank, world_size));
+    weights_.push_back(members_[rank].weight);
+  }
+  fence_.view = Next(fence_.view);
+  states_.assign(world_size, LocalState{});
+  ready_.assign(world_size, Ready{});
+  done_.assign(world_size, Done{});
+  finished_.assign(world_size, std::nullopt);
+  have_.assign(world_size, false);
+  ring_order_.resize(world_size);
+  std::iota(ring_order_.begin(), ring_order_.end(), 0);
+  broken_edge_.reset();
+  deadline_.reset();
+  sequence_ = 0;
+  phase_ = Phase::kTraining;
+  actions.push_back(ViewOpened{.members = members_});
+  // With reports the debt is paid after the opening ones; a fixed schedule has none.
+  const bool hold = !options_.reports && owed_.has_value();
+  SendToAll(OpenView{.members = members_, .synchronized_step = synchronized_step_, .hold = hold},
+            actions);
+  if (hold) {
+    purpose_ = *owed_;
+    Append(GoOn(now), actions);
+  }
+}
+
+bool Round::IsLateCommit(const std::vector<bool>& lost) const {
+  if (phase_ != Phase::kRinging || purpose_ != RingPurpose::kSynchronize) return false;
+  std::optional<runtime::Hash128> root;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (lost[rank]) continue;
+    if (!have_[rank] || (root.has_value() && *root != done_[rank].root)) return false;
+    root = done_[rank].root;
+  }
+  return root.has_value();
+}
+
+RoundActions Round::OnLost(const std::vector<NodeId>& nodes, const absl::Status& why, Time now) {
+  REQUIRE(!why.ok());
+  std::vector<bool> lost(members_.size(), false);
+  std::vector<Member> rest;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    lost[rank] = std::ranges::find(nodes, members_[rank].node) != nodes.end();
+    if (!lost[rank]) rest.push_back(members_[rank]);
+  }
+  if (phase_ == Phase::kEnded || rest.size() == members_.size()) return {};
+  if (phase_ == Phase::kFinishing) return FinishWithout(lost);
+  if (rest.empty()) {
+    phase_ = Phase::kEnded;
+    deadline_.reset();
+    return {Ended{.status = why}};
+  }
+  RoundActions actions;
+  if (IsLateCommit(lost)) {
+    // Every survivor holds the mean, the dead one's drift in it.
+    root_ = done_[static_cast<std::size_t>(std::ranges::find(lost, false) - lost.begin())].root;
+    Append(CommitRound(Pace::kNewViewFollows, now), actions);
+    if (IsEnding() && !options_.reports) owed_ = RingPurpose::kSynchronize;
+  } else {
+    OweWhatIsInterrupted();
+    if (phase_ == Phase::kRinging) {
+      const std::string reason(why.message().data(), why.message().size());
+      actions.push_back(Aborted{.step = step_, .fence = fence_, .reason = reason});
+      SendToAll(AbortAttempt{.reason = reason}, actions);
+    }
+  }
+  for (const NodeId node : nodes) std::erase(leaving_, node);
+  OpenNextView(std::move(rest), now, actions);
+  return actions;
+}
+
+// What members who report are asked anyway after the opening reports is not owed: an evaluation
+// that is due, the last synchronization.
+void Round::OweWhatIsInterrupted() {
+  switch (phase_) {
+    case Phase::kPreparing:
+    case Phase::kRinging:
+      if (!options_.reports || purpose_ == RingPurpose::kSynchronize) owed_ = purpose_;
+      return;
+    case Phase::kEvaluatingMean:
+      if (!options_.reports) owed_ = RingPurpose::kEvaluate;
+      return;
+    case Phase::kEvaluatingBase:
+      if (!options_.reports && IsEnding()) owed_ = RingPurpose::kSynchronize;
+      return;
+    case Phase::kTraining:
+    case Phase::kHolding:
+    case Phase::kFinishing:
+    case Phase::kEnded: return;
+  }
+}
+
+RoundActions Round::FinishWithout(const std::vector<bool>& lost) {
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (lost[rank]) have_[rank] = true;
+  }
+  if (!std::ranges::all_of(have_, [](bool done) { return done; })) return {};
+  phase_ = Phase::kEnded;
+  return {Ended{.status = result_}};
+}
+
+bool Round::CanAdmit() const {
+  if (phase_ != Phase::kTraining && phase_ != Phase::kHolding) return false;
+  return !IsEnding() || lacks_workers();
+}
+
+RoundActions Round::Admit(const std::vector<Member>& newcomers, Time now) {
+  REQUIRE(CanAdmit());
+  RoundActions actions;
+  std::vector<Member> members = members_;
+  std::ranges::copy(newcomers, std::back_inserter(members));
+  OpenNextView(std::move(members), now, actions);
+  return actions;
+}
+
+RoundActions Round::OnLeave(NodeId node, Time now) {
+  if (!RankOf(node).has_value()) return {Left{.node = node}};
+  if (phase_ == Phase::kFinishing || phase_ == Phase::kEnded) return {};
+  if (std::ranges::find(leaving_, node) != leaving_.end()) return {};
+  if (leaving_.size() + 1 == members_.size()) {
+    RequestStop();  // Nobody would hold the model: the run ends, and the last one with it.
+    return {};
+  }
+  leaving_.push_back(node);
+  RoundActions actions;
+  const bool between_rounds = phase_ == Phase::kTraining || phase_ == Phase::kHolding;
+  // Too few to synchronize: its drift cannot be averaged in before others come.
+  if (between_rounds && (!options_.leave_with_synchronization || lacks_workers())) {
+    DropLeavers(now, actions);
+  }
+  return actions;
+}
+
+void Round::DropLeavers(Time now, RoundActions& actions) {
+  const std::vector<NodeId> leavers = std::exchange(leaving_, {});
+  std::vector<Member> rest;
+  for (const Member& member : members_) {
+    if (std::ranges::find(leavers, member.node) == leavers.end()) rest.push_back(member);
+  }
+  REQUIRE(!rest.empty());
+  for (const NodeId leaver : leavers) actions.push_back(Left{.node = leaver});
+  OpenNextView(std::move(rest), now, actions);
+}
+
+// --------------------------------------------------------------------------- another attempt ----
+
+RoundActions Round::Retry(const absl::Status& why, Time now) {
+  last_failure_ = std::string(why.message().data(), why.message().size());
+  RoundActions actions;
+  actions.push_back(Aborted{.step = step_, .fence = fence_, .reason = last_failure_});
+  SendToAll(AbortAttempt{.reason = last_failure_}, actions);
+  if (++failed_attempts_ >= kMaxAttempts) {
+    Cancel(why, now, actions);
+    return actions;
+  }
+  OweWhatIsInterrupted();
+  BeginPrepare(purpose_, actions);
+  return actions;
+}
+
+// Nobody loses drift: members train on, and the next PREPARE waits, longer each time.
+void Round::Cancel(const absl::Status& why, Time now, RoundActions& actions) {
+  owed_.reset();
+  failed_attempts_ = 0;
+  hold_off_ = std::clamp(2 * hold_off_, kShortestHoldOff, kLongestHoldOff);
+  not_before_ = now + hold_off_;
+  if (purpose_ == RingPurpose::kEvaluate) {
+    tested_step_ = step_;  // This test is left out.
+    if (!IsEnding()) return Continue(now, actions);
+    purpose_ = RingPurpose::kSynchronize;
+    if (!options_.reports) owed_ = purpose_;
+    phase_ = Phase::kHolding;
+    return;
+  }
+  if (IsEnding()) return Append(Fail(why, now), actions);
+  Continue(now, actions);
+}
+
+// The same member lost its predecessor twice: it gets another one, before anyone is suspected.
+void Round::NoteBrokenEdge(std::uint32_t to) {
+  const std::size_t world_size = members_.size();
+  if (broken_edge_ == to && world_size >= 3) {
+    const auto place =
+        static_cast<std::size_t>(std::ranges::find(ring_order_, to) - ring_order_.begin());
+    // With next and previous in turn: of four members each has but one that is not its neighbour.
+    const std::size_t other =
+        (place + (failed_attempts_ % 2 == 1 ? 1 : world_size - 1)) % world_size;
+    std::swap(ring_order_[place], ring_order_[other]);
+  }
+  broken_edge_ = to;
+}
+
+}  // namespace actors

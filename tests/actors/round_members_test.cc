@@ -1,0 +1,326 @@
+// The round machine when members are lost, come and go, and when a ring has to be tried again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/round.h"
+#include "runtime/base/error.h"
+#include "tests/actors/round_table.h"
+
+namespace actors {
+namespace {
+
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Fail BrokenEdge() { return {.code = kRingFailed, .message = "the edge is gone"}; }
+
+std::vector<std::uint32_t> RingSlots(const RoundActions& actions) {
+  std::vector<std::uint32_t> slots;
+  for (const RoundAction& action : actions) {
+    const auto* send = std::get_if<SendOrder>(&action);
+    const auto* start = send == nullptr ? nullptr : std::get_if<Start>(&send->order.body);
+    if (start == nullptr) continue;
+    for (const Member& member : start->members) slots.push_back(member.slot);
+  }
+  return slots;
+}
+
+// -------------------------------------------------------------------------------- the lost ones --
+
+TEST(RoundMembers, ALossWhileTrainingOpensAViewThatBeginsWithReportsOfTheSurvivors) {
+  Table table;
+  table.AllReport(0);
+  table.AllReport(3);
+  table.Report(0, 4);  // Its state is in; that of the dead one, too.
+  table.Report(1, 4);
+  const runtime::Fence before = table.round->fence();
+  EXPECT_THAT(Lines(table.Lose({11})), ElementsAre("opened 10 12", "view"));
+  EXPECT_EQ(Number(table.round->fence().view), Number(before.view) + 1);
+  // What was reported in the old view decides nothing.
+  EXPECT_THAT(Lines(table.Report(0, 5)), IsEmpty());
+  EXPECT_THAT(Lines(table.Report(1, 5)), ElementsAre("decision 0 at step 1"));
+  EXPECT_EQ(table.round->variance_estimate(), 5);
+}
+
+TEST(RoundMembers, ALossInTheRingAbortsItAndTheSynchronizationIsOwed) {
+  Table table;
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot});
+  EXPECT_THAT(Lines(table.Lose({12})), ElementsAre("aborted", "abort", "opened 10 11", "view"));
+  // Whatever the estimate is.
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("prepare synchronize"));
+  EXPECT_EQ(table.round->fence().attempt, 2u);
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 1"));
+  // The debt is paid.
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("decision 1 at step 2"));
+}
+
+TEST(RoundMembers, ALossBeforeTheRingLeavesTheSynchronizationOwed) {
+  Table table;
+  table.AllReport(0);
+  table.AllReport(11);
+  table.Say(0, Ready{.step = 1, .root = kFirstRoot});
+  EXPECT_THAT(Lines(table.Lose({11})), ElementsAre("opened 10 12", "view"));
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("prepare synchronize"));
+}
+
+TEST(RoundMembers, ALossWhenAllSurvivorsAreDoneIsALateCommit) {
+  Table table;
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot});
+  table.Say(2, Done{.root = kNewRoot});
+  EXPECT_THAT(
+      Lines(table.Lose({11})),
+      ElementsAre("commit, then wait", "synchronized round 1 at step 1", "opened 10 12", "view"));
+  EXPECT_EQ(table.round->root(), kNewRoot);
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("decision 0 at step 1"));
+}
+
+TEST(RoundMembers, ALateCommitNeedsEqualRoots) {
+  Table table;
+  table.RunToRing();
+  table.Say(0, Done{.root = kNewRoot});
+  table.Say(2, Done{.root = {.high = 9, .low = 9}});
+  EXPECT_THAT(Lines(table.Lose({11})), ElementsAre("aborted", "abort", "opened 10 12", "view"));
+  EXPECT_EQ(table.round->root(), kFirstRoot);
+}
+
+TEST(RoundMembers, TwoLostAtOnceMakeOneAbort) {
+  Table table({.max_steps = 100}, Table::Fda(), 5);
+  table.RunToRing();
+  EXPECT_THAT(Lines(table.Lose({11, 12})),
+              ElementsAre("aborted", "abort", "opened 10 13 14", "view"));
+}
+
+TEST(RoundMembers, ALossAtTheEndOfTheRunIsFollowedByAnotherLastSynchronization) {
+  SyncPolicyOptions policy = Table::Fda();
+  policy.max_steps = 1;
+  Table table({.max_steps = 1}, policy);
+  table.RunToRing();
+  table.AllDone();
+  table.Say(0, Evaluated{.correct = 1, .samples = 10});
+  EXPECT_THAT(Lines(table.Lose({12})), ElementsAre("opened 10 11", "view"));
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("prepare synchronize"));
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()),
+              ElementsAre("commit, then evaluate", "synchronized round 2 at step 1, the last"));
+  EXPECT_THAT(
+      Lines(table.AllEvaluated(5)),
+      ElementsAre("tested the base at step 1: 0.5", "finish to rank 0, save", "finish to rank 1"));
+}
+
+TEST(RoundMembers, AnEvaluationThatALossInterruptedIsRepeated) {
+  Table table({.max_steps = 100, .evaluate_every = 1, .evaluate_mean = true});
+  table.AllReport(0);
+  table.AllReport(0);
+  table.AllReady(RingPurpose::kEvaluate, 1);
+  EXPECT_THAT(Lines(table.Lose({10})), ElementsAre("aborted", "abort", "opened 11 12", "view"));
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("prepare evaluate"));
+}
+
+TEST(RoundMembers, AFixedScheduleGoesOnWithoutTheLostOne) {
+  Table table({.max_steps = 100}, Table::Local());
+  table.Say(0, Ready{.step = 5, .root = kFirstRoot}, /*with_attempt=*/false);
+  EXPECT_THAT(Lines(table.Lose({11})), ElementsAre("opened 10 12", "view"));
+  EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 5, /*asked=*/false)),
+              ElementsAre("start synchronize"));
+  // In its ring: the members stay at their boundary, and are asked again.
+  EXPECT_THAT(Lines(table.Lose({12})),
+              ElementsAre("aborted", "abort", "opened 10", "view, hold", "prepare synchronize"));
+  EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 5)),
+              ElementsAre("start synchronize"));
+  EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 5"));
+}
+
+TEST(RoundMembers, WithFewerThanMinWorkersItHoldsUntilOthersCome) {
+  for (const bool fixed : {false, true}) {
+    SCOPED_TRACE(fixed);
+    Table table({.min_workers = 3, .max_steps = 100}, fixed ? Table::Local() : Table::Fda());
+    if (!fixed) table.AllReport(0);
+    table.Lose({12});
+    if (fixed) {
+      EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 5, false)), IsEmpty());
+    } else {
+      EXPECT_THAT(Lines(table.AllReport(100)), IsEmpty());
+    }
+    EXPECT_EQ(table.round->phase(), Round::Phase::kHolding);
+    EXPECT_EQ(table.round->WaitsFor(), "workers: 2 of at least 3");
+    EXPECT_THAT(Lines(table.round->OnTick(table.now + seconds(100))), IsEmpty());
+    ASSERT_TRUE(table.round->CanAdmit());
+    if (fixed) {
+      EXPECT_THAT(Lines(table.Admit(15)),
+                  ElementsAre("opened 10 11 15", "view, hold", "prepare synchronize"));
+      EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 5)),
+                  ElementsAre("start synchronize"));
+    } else {
+      EXPECT_THAT(Lines(table.Admit(15)), ElementsAre("opened 10 11 15", "view"));
+      EXPECT_THAT(Lines(table.AllReport(1)), ElementsAre("decision 0 at step 0"));
+    }
+  }
+}
+
+// -------------------------------------------------------------------------- coming and leaving --
+
+TEST(RoundMembers, ANewcomerEntersBetweenTwoRoundsAndOnlyThere) {
+  Table table;
+  table.AllReport(0);
+  ASSERT_TRUE(table.round->CanAdmit());
+  EXPECT_THAT(Lines(table.Admit(9)), ElementsAre("opened 9 10 11 12", "view"));
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("decision 0 at step 0"));
+  table.AllReport(11);
+  EXPECT_FALSE(table.round->CanAdmit());  // Preparing.
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_FALSE(table.round->CanAdmit());  // Ringing.
+  table.AllDone();
+  EXPECT_TRUE(table.round->CanAdmit());
+}
+
+TEST(RoundMembers, WeightsBySamplesFollowTheMembership) {
+  Table table({.weighted_samples = 100, .max_steps = 100});
+  EXPECT_THAT(table.round->members()[0].weight, 34);
+  EXPECT_THAT(table.round->members()[2].weight, 33);
+  table.Lose({11});
+  EXPECT_THAT(table.round->members()[0].weight, 50);
+  EXPECT_THAT(table.round->members()[1].weight, 50);
+}
+
+TEST(RoundMembers, ALeaverGoesOnceItsDriftIsInACommit) {
+  Table table;
+  table.AllReport(0);
+  EXPECT_THAT(Lines(table.Leave(11)), IsEmpty());
+  EXPECT_THAT(Lines(table.Leave(11)), IsEmpty());  // Said twice.
+  EXPECT_THAT(Lines(table.AllReport(1)), ElementsAre("prepare synchronize"));
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()),
+              ElementsAre("commit, then wait", "synchronized round 1 at step 1", "left 101",
+                          "opened 10 12", "view"));
+}
+
+TEST(RoundMembers, ALeaverWaitsForTheEvaluationAfterItsCommit) {
+  Table table({.max_steps = 100, .evaluate_every = 1});
+  table.AllReport(0);
+  table.Leave(11);
+  table.AllReport(1);
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()),
+              ElementsAre("commit, then evaluate", "synchronized round 1 at step 1"));
+  EXPECT_THAT(Lines(table.AllEvaluated(1)),
+              ElementsAre("tested the base at step 1: 0.1", "left 101", "opened 10 12", "view"));
+}
+
+TEST(RoundMembers, WithoutASynchronizationALeaverGoesAtOnceBetweenTwoRounds) {
+  Table table({.leave_with_synchronization = false, .max_steps = 100});
+  table.AllReport(0);
+  EXPECT_THAT(Lines(table.Leave(11)), ElementsAre("left 101", "opened 10 12", "view"));
+}
+
+TEST(RoundMembers, TheLastToLeaveEndsTheRun) {
+  Table table({.max_steps = 100}, Table::Fda(), 2);
+  table.AllReport(0);
+  table.Leave(10);
+  EXPECT_THAT(Lines(table.Leave(11)), IsEmpty());
+  EXPECT_THAT(Lines(table.AllReport(0)), ElementsAre("prepare synchronize"));
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()),
+              ElementsAre("commit, then evaluate", "synchronized round 1 at step 1, the last"));
+}
+
+TEST(RoundMembers, WhoIsNoMemberMayLeaveAtOnce) {
+  Table table;
+  EXPECT_THAT(Lines(table.Leave(50)), ElementsAre("left 140"));
+}
+
+// --------------------------------------------------------------------------- another attempt ----
+
+TEST(RoundMembers, ABrokenEdgeIsTriedAgainInTheSameView) {
+  Table table;
+  table.RunToRing();
+  const runtime::Fence first = table.round->fence();
+  EXPECT_THAT(Lines(table.Say(1, BrokenEdge())),
+              ElementsAre("aborted", "abort", "prepare synchronize"));
+  EXPECT_EQ(table.round->fence().view, first.view);
+  EXPECT_EQ(table.round->fence().attempt, first.attempt + 1);
+  // Its neighbour says the same of the same attempt.
+  EXPECT_THAT(Lines(table.round->OnAnswer(2, {.fence = first, .body = BrokenEdge()}, table.now)),
+              IsEmpty());
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 1"));
+}
+
+TEST(RoundMembers, AMemberThatLosesItsPredecessorTwiceGetsAnother) {
+  Table table({.max_steps = 100}, Table::Fda(), 4);
+  table.RunToRing();
+  table.Say(1, BrokenEdge());
+  EXPECT_THAT(RingSlots(table.AllReady(RingPurpose::kSynchronize, 1)), ElementsAre(10, 11, 12, 13));
+  table.Say(1, BrokenEdge());
+  EXPECT_THAT(RingSlots(table.AllReady(RingPurpose::kSynchronize, 1)), ElementsAre(10, 12, 11, 13));
+}
+
+TEST(RoundMembers, AfterFiveAttemptsTheRoundIsCancelledAndTheNextWaits) {
+  Table table;
+  const auto fail_five_times = [&](std::uint64_t step) {
+    for (int attempt = 1; attempt <= 5; ++attempt) {
+      table.AllReady(RingPurpose::kSynchronize, step);
+      const std::vector<std::string> lines = Lines(table.Say(0, BrokenEdge()));
+      if (attempt < 5) {
+        EXPECT_THAT(lines, ElementsAre("aborted", "abort", "prepare synchronize"));
+      } else {
+        EXPECT_THAT(lines, ElementsAre("aborted", "abort", testing::StartsWith("decision")));
+      }
+    }
+  };
+  table.AllReport(0);
+  table.AllReport(11);
+  fail_five_times(1);
+  EXPECT_THAT(Lines(table.AllReport(11)), ElementsAre("decision 2 at step 2"));
+  table.now += seconds(1);
+  EXPECT_THAT(Lines(table.AllReport(11)), ElementsAre("prepare synchronize"));
+  fail_five_times(3);
+  table.now += std::chrono::milliseconds(1900);
+  EXPECT_THAT(Lines(table.AllReport(11)), ElementsAre("decision 4 at step 4"));
+  table.now += std::chrono::milliseconds(200);
+  EXPECT_THAT(Lines(table.AllReport(11)), ElementsAre("prepare synchronize"));
+  table.AllReady(RingPurpose::kSynchronize, 5);
+  EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 5"));
+}
+
+TEST(RoundMembers, ALastSynchronizationThatFailsFiveTimesFailsTheRun) {
+  SyncPolicyOptions policy = Table::Fda();
+  policy.max_steps = 1;
+  Table table({.max_steps = 1}, policy);
+  table.RunToRing();
+  for (int attempt = 1; attempt < 5; ++attempt) {
+    table.Say(0, BrokenEdge());
+    table.AllReady(RingPurpose::kSynchronize, 1);
+  }
+  EXPECT_THAT(Lines(table.Say(0, BrokenEdge())),
+              ElementsAre("aborted", "abort", "finish failed to rank 0, save",
+                          "finish failed to rank 1", "finish failed to rank 2"));
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended RING_FAILED"));
+}
+
+TEST(RoundMembers, AFixedScheduleTrainsOnAfterACancelledRound) {
+  Table table({.max_steps = 100}, Table::Local());
+  table.AllReady(RingPurpose::kSynchronize, 5, /*asked=*/false);
+  for (int attempt = 1; attempt < 5; ++attempt) {
+    table.Say(0, BrokenEdge());
+    table.AllReady(RingPurpose::kSynchronize, 5);
+  }
+  EXPECT_THAT(Lines(table.Say(0, BrokenEdge())),
+              ElementsAre("aborted", "abort", "decision 0 at step 5"));
+  EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 6, /*asked=*/false)),
+              ElementsAre("decision 1 at step 6"));
+  table.now += seconds(1);
+  EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 7, /*asked=*/false)),
+              ElementsAre("start synchronize"));
+}
+
+}  // namespace
+}  // namespace actors

@@ -1,0 +1,211 @@
+// Whole runs on simulated clusters whose workers are killed, join and leave at random moments. Each
+// must end with equal replicas, and hold every optimizer step once (invariant I10).
+//
+// RONDO_SIM_SEEDS is how many seeds in all, RONDO_SIM_FIRST_SEED the first of them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/base/random.h"
+#include "tests/support/sim_seeds.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/training_cluster.h"
+
+namespace tests {
+namespace {
+
+using actors::RunConfig;
+using actors::Strategy;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+#ifdef RONDO_SANITIZED
+constexpr std::uint64_t kSeeds = 100;
+#else
+constexpr std::uint64_t kSeeds = 2000;
+#endif
+
+RunConfig DrawConfig(runtime::SeededRandom& random) {
+  RunConfig config;
+  config.run.workers = 1 + static_cast<std::uint32_t>(random.Below(5));
+  config.run.min_workers = 1 + static_cast<std::uint32_t>(random.Below(config.run.workers));
+  config.run.max_workers = 8;
+  config.run.wait = 20;
+  config.run.on_leave_sync = random.Below(4) != 0;
+  config.run.max_steps = 5 + random.Below(40);
+  config.run.evaluate_every = random.Below(3) == 0 ? 0 : 2 + random.Below(6);
+  config.run.evaluate =
+      random.Below(2) == 0 ? actors::EvaluateWhat::kMean : actors::EvaluateWhat::kLastSynchronized;
+  config.data.source = actors::DataSource::kNone;
+  config.model.name = actors::ModelName::kQuadratic;
+  config.model.dimension = random.Below(10) == 0 ? 40'000 : 1 + random.Below(200);
+  config.model.integer = true;
+  config.network.chunk_bytes = 65536;
+  config.network.credits = 1 + static_cast<std::uint32_t>(random.Below(4));
+  constexpr Strategy kStrategies[] = {Strategy::kFda, Strategy::kFda, Strategy::kLocal,
+                                      Strategy::kSynchronous};
+  config.strategy.name = kStrategies[random.Below(4)];
+  constexpr actors::EstimatorKind kEstimators[] = {actors::EstimatorKind::kNaive,
+                                                   actors::EstimatorKind::kLinear};
+  config.strategy.estimator = kEstimators[random.Below(2)];
+  const double steps = 5 * random.Fraction();
+  config.strategy.theta =
+      840.0 * 840.0 * steps * steps * static_cast<double>(config.model.dimension);
+  config.strategy.max_interval = 1 + random.Below(8);
+  config.strategy.tau = config.strategy.name == Strategy::kLocal ? 1 + random.Below(6) : 0;
+  return config;
+}
+
+// One run and what happens to it.
+class ElasticRun {
+ public:
+  explicit ElasticRun(std::uint64_t seed)
+      : random_(seed), options_(DrawOptions(seed, random_)), cluster_(options_) {}
+
+  void Play() {
+    const std::uint64_t events = random_.Below(7);
+    for (std::uint64_t i = 0; i < events && !IsOver(); ++i) {
+      (void)Advance([] { return false; },
+                    microseconds(static_cast<std::int64_t>(random_.Below(2'000'000))));
+      if (!IsOver()) Disturb();
+    }
+    ASSERT_TRUE(Advance([&] { return IsOver(); }, seconds(120)))
+        << "waits for " << cluster_.monitor().WaitsFor();
+    (void)Advance([] { return false; }, seconds(1));
+    if (!cluster_.record().summary->status.ok()) {
+      // Only because too few were left.
+      const std::string code = runtime::ToUserError(cluster_.record().summary->status).code;
+      EXPECT_TRUE(code == "WORKER_LOST" || code == "NOT_ENOUGH_WORKERS")
+          << cluster_.record().summary->status;
+      return;
+    }
+    ExpectEqualReplicas();
+    ExpectEveryStepOnce();
+  }
+
+ private:
+  static TrainingClusterOptions DrawOptions(std::uint64_t seed, runtime::SeededRandom& random) {
+    TrainingClusterOptions options{.seed = seed, .config = DrawConfig(random)};
+    options.network.longest_delay = microseconds(random.Below(2) == 0 ? 200 : 20'000);
+    options.network.publish_loss = random.Below(3) == 0 ? 0.1 : 0;
+    options.longest_task = microseconds(random.Below(2) == 0 ? 500 : 30'000);
+    options.longest_transit = microseconds(random.Below(2) == 0 ? 100 : 5'000);
+    options.longest_transfer = milliseconds(random.Below(2) == 0 ? 1 : 300);
+    return options;
+  }
+
+  bool IsOver() const { return cluster_.record().summary.has_value(); }
+  bool Advance(absl::FunctionRef<bool()> done, runtime::Duration limit) {
+    return cluster_.RunUntil(
+        [&] {
+          NoteCommits();
+          return done();
+        },
+        limit);
+  }
+
+  // What the run holds after each commit, as soon as a worker holds it. All coordinates are equal.
+  void NoteCommits() {
+    const auto& commits = cluster_.record().synchronizations;
+    if (bases_.size() == commits.size()) return;
+    ASSERT_EQ(bases_.size() + 1, commits.size()) << "a commit that nobody held";
+    for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+      if (!cluster_.IsAlive(k) || cluster_.replica(k) == nullptr) continue;
+      if (cluster_.replica(k)->root() != commits.back().root) continue;
+      bases_.push_back(static_cast<double>(cluster_.replica(k)->base()[0]));
+      return;
+    }
+  }
+
+  void Disturb() {
+    std::vector<std::uint32_t> there;
+    for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+      if (cluster_.IsAlive(k) && !cluster_.quit(k).has_value()) there.push_back(k);
+    }
+    const std::uint64_t what = random_.Below(3);
+    if (what == 0 || there.empty()) {
+      if (there.size() < 8) cluster_.Join();
+      return;
+    }
+    const std::uint32_t who = there[random_.Below(there.size())];
+    if (what == 1) {
+      cluster_.Leave(who);
+      return;
+    }
+    killed_.push_back(DriftSteps(who));
+    unsure_ = unsure_ || cluster_.replica(who) != nullptr;
+    cluster_.Kill(who);
+    dead_.push_back(who);
+  }
+
+  // Steps in the drift of a worker that lives.
+  double DriftSteps(std::uint32_t k) const {
+    const actors::Replica* const replica = cluster_.replica(k);
+    if (replica == nullptr) return 0;
+    return static_cast<double>(replica->local()[0] - replica->base()[0]) / actors::kIntegerStep;
+  }
+
+  void ExpectEqualReplicas() {
+    const auto& record = cluster_.record();
+    EXPECT_TRUE(record.summary->replicas_equal);
+    for (const actors::Member& member : record.members) {
+      bool found = false;
+      for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+        if (!cluster_.IsAlive(k) || cluster_.node(k) != member.node) continue;
+        found = true;
+        EXPECT_EQ(cluster_.replica(k)->root(), record.summary->root) << "worker " << k;
+      }
+      EXPECT_TRUE(found || !dead_.empty());
+    }
+  }
+
+  // All steps = those in commits + those in live drifts + those that died or left with a worker. A
+  // killed worker's drift may be in a late commit, or not: any subset of theirs will do.
+  void ExpectEveryStepOnce() {
+    const auto& commits = cluster_.record().synchronizations;
+    ASSERT_EQ(bases_.size(), commits.size());
+    double committed = 0, before = 0;
+    for (std::size_t i = 0; i < commits.size(); ++i) {
+      committed += commits[i].contributors * (bases_[i] - before) / actors::kIntegerStep;
+      before = bases_[i];
+    }
+    double taken = 0, live = 0;
+    for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+      taken += static_cast<double>(cluster_.steps(k));
+      if (cluster_.IsAlive(k)) live += DriftSteps(k);
+    }
+    std::vector<double> sums = {0};
+    for (const double drift : killed_) {
+      for (std::size_t i = sums.size(); i-- > 0;) sums.push_back(sums[i] + drift);
+    }
+    EXPECT_THAT(sums, testing::Contains(taken - live - committed))
+        << "taken " << taken << ", committed " << committed << ", live " << live;
+  }
+
+  runtime::SeededRandom random_;
+  TrainingClusterOptions options_;
+  TrainingCluster cluster_;
+  std::vector<double> bases_;
+  std::vector<double> killed_;  // Steps in the drifts of the killed.
+  std::vector<std::uint32_t> dead_;
+  bool unsure_ = false;
+};
+
+TEST(ElasticSim, WhoeverComesGoesOrDiesTheReplicasAreEqualAndEveryStepCountsOnce) {
+  const std::uint64_t first = FirstSeed();
+  for (std::uint64_t seed = first; seed < first + Seeds(kSeeds); ++seed) {
+    SCOPED_TRACE("replay with: RONDO_SIM_SEEDS=1 RONDO_SIM_FIRST_SEED=" + std::to_string(seed) +
+                 " sim_test --gtest_filter='ElasticSim*'");
+    ElasticRun(seed).Play();
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace tests
