@@ -181,6 +181,7 @@ class Round {
   RoundActions GoOn(runtime::Time now);
   void OpenNextView(std::vector<Member> members, runtime::Time now, RoundActions& actions);
   void DropLeavers(runtime::Time now, RoundActions& actions);
+  void EndWithTheLastMember();
   bool IsLateCommit(const std::vector<bool>& lost) const;
   // The present attempt failed: another one, or none for a while.
   RoundActions Retry(const absl::Status& why, runtime::Time now);

@@ -111,6 +111,7 @@ RoundActions Round::OnLost(const std::vector<NodeId>& nodes, const absl::Status&
     }
   }
   for (const NodeId node : nodes) std::erase(leaving_, node);
+  if (leaving_.size() == rest.size()) EndWithTheLastMember();
   OpenNextView(std::move(rest), now, actions);
   return actions;
 }
@@ -163,11 +164,11 @@ RoundActions Round::OnLeave(NodeId node, Time now) {
   if (!RankOf(node).has_value()) return {Left{.node = node}};
   if (phase_ == Phase::kFinishing || phase_ == Phase::kEnded) return {};
   if (std::ranges::find(leaving_, node) != leaving_.end()) return {};
-  if (leaving_.size() + 1 == members_.size()) {
-    RequestStop();  // Nobody would hold the model: the run ends, and the last one with it.
+  leaving_.push_back(node);
+  if (leaving_.size() == members_.size()) {
+    EndWithTheLastMember();
     return {};
   }
-  leaving_.push_back(node);
   RoundActions actions;
   const bool between_rounds = phase_ == Phase::kTraining || phase_ == Phase::kHolding;
   // Too few to synchronize: its drift cannot be averaged in before others come.
@@ -175,6 +176,12 @@ RoundActions Round::OnLeave(NodeId node, Time now) {
     DropLeavers(now, actions);
   }
   return actions;
+}
+
+// Nobody would hold the model: the run ends, and the last one that is to leave with it.
+void Round::EndWithTheLastMember() {
+  leaving_.pop_back();
+  RequestStop();
 }
 
 void Round::DropLeavers(Time now, RoundActions& actions) {

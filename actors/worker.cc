@@ -290,6 +290,7 @@ void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::Rin
 void Worker::Obey(const Commit& commit, const Order& order) {
   run_->fence.round = Next(run_->fence.round);
   run_->synchronized_step = order.step;
+  run_->ready_for.reset();
   run_->loss_sum = 0;
   run_->loss_count = 0;
   parts_.training.Run([run = run_, root = commit.root, &transfer = parts_.transfer] {

@@ -105,6 +105,7 @@ class ElasticRun {
     return cluster_.RunUntil(
         [&] {
           NoteCommits();
+          EndProcessesThatLeft();
           return done();
         },
         limit);
@@ -123,6 +124,18 @@ class ElasticRun {
     }
   }
 
+  void EndProcessesThatLeft() {
+    for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+      if (!cluster_.IsAlive(k) || !cluster_.quit(k).has_value() || !cluster_.quit(k)->ok()) continue;
+      End(k);
+    }
+  }
+  // Its drift may be in a commit of which it did not hear.
+  void End(std::uint32_t k) {
+    gone_.push_back(DriftSteps(k));
+    cluster_.Kill(k);
+  }
+
   void Disturb() {
     std::vector<std::uint32_t> there;
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
@@ -138,10 +151,7 @@ class ElasticRun {
       cluster_.Leave(who);
       return;
     }
-    killed_.push_back(DriftSteps(who));
-    unsure_ = unsure_ || cluster_.replica(who) != nullptr;
-    cluster_.Kill(who);
-    dead_.push_back(who);
+    End(who);
   }
 
   // Steps in the drift of a worker that lives.
@@ -161,7 +171,7 @@ class ElasticRun {
         found = true;
         EXPECT_EQ(cluster_.replica(k)->root(), record.summary->root) << "worker " << k;
       }
-      EXPECT_TRUE(found || !dead_.empty());
+      EXPECT_TRUE(found || !gone_.empty());
     }
   }
 
@@ -181,7 +191,7 @@ class ElasticRun {
       if (cluster_.IsAlive(k)) live += DriftSteps(k);
     }
     std::vector<double> sums = {0};
-    for (const double drift : killed_) {
+    for (const double drift : gone_) {
       for (std::size_t i = sums.size(); i-- > 0;) sums.push_back(sums[i] + drift);
     }
     EXPECT_THAT(sums, testing::Contains(taken - live - committed))
@@ -192,9 +202,7 @@ class ElasticRun {
   TrainingClusterOptions options_;
   TrainingCluster cluster_;
   std::vector<double> bases_;
-  std::vector<double> killed_;  // Steps in the drifts of the killed.
-  std::vector<std::uint32_t> dead_;
-  bool unsure_ = false;
+  std::vector<double> gone_;  // Steps in the drifts of those that were killed or have left.
 };
 
 TEST(ElasticSim, WhoeverComesGoesOrDiesTheReplicasAreEqualAndEveryStepCountsOnce) {
