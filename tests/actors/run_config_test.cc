@@ -33,7 +33,7 @@ TEST(RunConfig, AnEmptyTextGivesTheDefaults) {
   const auto config = ParseRunConfig("", "c.toml");
   ASSERT_OK(config);
   EXPECT_EQ(config->run.workers, 4u);
-  EXPECT_EQ(config->run.min_workers, 4u);
+  EXPECT_EQ(config->run.min_workers, 2u);
   EXPECT_EQ(config->data.source, DataSource::kDigits);
   EXPECT_EQ(config->model.name, ModelName::kLenet5);
   EXPECT_EQ(config->strategy.name, Strategy::kFda);
@@ -148,6 +148,7 @@ const char kUnusual[] = R"(
 workers = 3
 min_workers = 3
 max_workers = 7
+on_leave_sync = false
 wait = 0.1
 seed = 9223372036854775807
 max_steps = 12345678901
@@ -363,7 +364,6 @@ const BadCase kBadCases[] = {
     {"[data]\nplacement = \"own\"\n", "CONFIG_NOT_AVAILABLE", "own", "\"shared\""},
     {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
     {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
-    {"[run]\nmin_workers = 2\n", "CONFIG_NOT_AVAILABLE", "min_workers = 2", ""},
     // Conflicts.
     {"[run]\nworkers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "max_workers = 4", "workers"},
     {"[run]\nmin_workers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "more than", ""},

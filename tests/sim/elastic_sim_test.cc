@@ -126,7 +126,8 @@ class ElasticRun {
 
   void EndProcessesThatLeft() {
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
-      if (!cluster_.IsAlive(k) || !cluster_.quit(k).has_value() || !cluster_.quit(k)->ok()) continue;
+      if (!cluster_.IsAlive(k) || !cluster_.quit(k).has_value() || !cluster_.quit(k)->ok())
+        continue;
       End(k);
     }
   }

@@ -1,0 +1,121 @@
+// How a worker comes into a run: it builds model and data, and fetches the base of the present
+// round.
+#include <utility>
+
+#include "actors/run_options.h"
+#include "actors/worker.h"
+#include "runtime/base/error.h"
+
+namespace actors {
+namespace {
+
+using runtime::Exit;
+using runtime::MakeError;
+
+std::string Message(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+}  // namespace
+
+absl::Status Worker::On(runtime::Context& context, const Assign& assign,
+                        runtime::Responder<ReadyToRun> responder) {
+  if (run_ != nullptr && !run_->ending) {
+    responder.Answer(absl::FailedPreconditionError("this worker is in another run"));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<RunConfig> config = ParseRunConfig(assign.config, "the head's config");
+  if (!config.ok()) {
+    responder.Answer(config.status());
+    return absl::OkStatus();
+  }
+  pulling_.reset();
+  run_ = std::make_shared<Run>();
+  run_->config = *std::move(config);
+  run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
+  run_->slot = assign.slot;
+  run_->fence = {.run = assign.run, .head_epoch = assign.head_epoch};
+  assigned_.emplace(std::move(responder));
+  parts_.training.Run(
+      [this, run = run_, &make_trainer = parts_.make_trainer, poster = context.poster()] {
+        auto built = Replica::Build(run->config, make_trainer);
+        poster.Post([this, run, built = std::move(built)]() mutable {
+          if (run == run_) OnBuilt(std::move(built));
+        });
+      });
+  return absl::OkStatus();
+}
+
+void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
+  runtime::Responder<ReadyToRun> responder = *std::move(assigned_);
+  assigned_.reset();
+  if (!built.ok()) {
+    responder.Answer(built.status());
+    run_ = nullptr;
+    return;
+  }
+  run_->replica = *std::move(built);
+  absl::StatusOr<std::unique_ptr<WorkerPolicy>> policy =
+      MakeWorkerPolicy(SyncPolicyOptionsOf(run_->config, run_->replica->layout().trainable));
+  if (!policy.ok()) {
+    responder.Answer(MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status())));
+    run_ = nullptr;
+    return;
+  }
+  run_->policy = *std::move(policy);
+  const DataSummary data = run_->replica->Data();
+  responder.Answer(ReadyToRun{.layout_hash = run_->replica->layout_hash(),
+                              .trainable = run_->replica->layout().trainable,
+                              .total = run_->replica->layout().total,
+                              .base_root = run_->replica->root(),
+                              .data_fingerprint = data.fingerprint,
+                              .train_samples = data.train_samples,
+                              .test_samples = data.test_samples,
+                              .endpoint = parts_.ring.endpoint(),
+                              .transfer = parts_.transfer.endpoint()});
+  parts_.transfer.Offer(run_->replica->Offer());
+}
+
+absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
+                        runtime::Responder<Nothing> responder) {
+  if (run_ == nullptr || run_->ending || run_->replica == nullptr || !run_->members.empty() ||
+      pull.run != run_->fence.run) {
+    responder.Answer(absl::FailedPreconditionError("this worker is no newcomer of that run"));
+    return absl::OkStatus();
+  }
+  runtime::TransferJob job{
+      .root = pull.root,
+      .layout_hash = run_->replica->layout_hash(),
+      .into = run_->replica->shadow(),
+      .deadline = context.Now() + std::chrono::duration_cast<runtime::Duration>(
+                                      std::chrono::duration<double>(pull.seconds))};
+  for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
+  pulling_.emplace(std::move(responder));
+  parts_.transfer.Fetch(
+      std::move(job), [this, run = run_, root = pull.root, poster = context.poster()](auto result) {
+        poster.Post([this, run, root, result = std::move(result)] {
+          if (run == run_) OnPulled(root, result.status());
+        });
+      });
+  return absl::OkStatus();
+}
+
+void Worker::OnPulled(const runtime::Hash128& root, const absl::Status& fetched) {
+  if (!pulling_.has_value()) return;
+  if (!fetched.ok()) {
+    std::exchange(pulling_, std::nullopt)->Answer(fetched);
+    return;
+  }
+  parts_.training.Run(
+      [this, run = run_, root, &transfer = parts_.transfer, poster = context_->poster()] {
+        run->replica->Adopt(root);
+        transfer.Offer(run->replica->Offer());
+        run->replica->ReuseOldBase();
+        poster.Post([this, run] {
+          if (run != run_ || !pulling_.has_value()) return;
+          std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
+        });
+      });
+}
+
+}  // namespace actors
