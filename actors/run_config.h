@@ -157,6 +157,9 @@ struct ConfigSources {
   std::vector<ConfigOverride> overrides;  // Flags; the last of one key counts.
 };
 
+// What ResolvedConfig::origins says of a value that nobody gave.
+inline constexpr char kDefaultOrigin[] = "default";
+
 struct ResolvedConfig {
   RunConfig config;
   // Of every key, "section.key": "mnist.toml:12", "RONDO_RUN_SEED", "--set" or "default".

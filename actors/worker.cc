@@ -372,6 +372,7 @@ void Worker::StopWaiting() {
 
 void Worker::ReportStatus() {
   context_->After(parts_.status_interval, [this] { ReportStatus(); });
+  if (parts_.leave_requested()) RequestLeave();
   if (run_ == nullptr || run_->replica == nullptr) return;
   context_->Ask(run_->monitor,
                 MemberStatus{.fence = run_->fence,

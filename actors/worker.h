@@ -43,6 +43,8 @@ struct WorkerParts {
   // What this process sent and dropped so far, on the control plane and on the ring.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
+  // Whether whoever runs this process wants it to leave; asked at every status interval.
+  std::function<bool()> leave_requested = [] { return false; };
   // Where model.pt is written before it is sent, and the base when the head is gone.
   std::string folder;
   // The process cannot go on: the head is gone, or the run failed. Called once.
@@ -179,6 +181,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
   runtime::Drops dropped_before_;
+  bool leaving_ = false;
   bool quitting_ = false;
 };
 

@@ -80,6 +80,7 @@ void Worker::SendModel(const std::string& path, std::uint64_t offset) {
 }
 
 void Worker::RequestLeave() {
+  if (std::exchange(leaving_, true)) return;
   if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
     Quit(absl::OkStatus());
     return;

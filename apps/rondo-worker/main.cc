@@ -30,6 +30,7 @@
 #include "runtime/base/random.h"
 #include "runtime/base/status.h"
 #include "runtime/collective/zmq_ring.h"
+#include "runtime/collective/zmq_transfer.h"
 #include "runtime/net/address.h"
 #include "runtime/net/frame.h"
 #include "runtime/net/zmq_transport.h"
@@ -49,6 +50,7 @@ struct Options {
   double timeout = 30;  // Seconds to join.
 };
 
+// The first asks for an orderly leave, the second is obeyed at once.
 std::atomic<int> stop_signal{0};
 void OnSignal(int signal) {
   if (stop_signal.exchange(signal) != 0) _exit(128 + signal);
@@ -62,20 +64,20 @@ std::uint32_t ComputeThreads() {
   return text != nullptr && absl::SimpleAtoi(text, &threads) && threads >= 1 ? threads : 1;
 }
 
-absl::StatusOr<std::unique_ptr<runtime::ZmqRing>> OpenRing(const Options& options,
-                                                           runtime::NodeId id,
-                                                           const std::string& local_host) {
-  runtime::ZmqRingOptions ring{
-      .node = id, .listen_host = local_host, .advertised_host = local_host};
+// Where others reach us; the ring and the transfer each take a port of it.
+template <typename SocketOptions>
+absl::StatusOr<SocketOptions> ListenOptions(const Options& options, runtime::NodeId id,
+                                            const std::string& local_host) {
+  SocketOptions listen{.node = id, .listen_host = local_host, .advertised_host = local_host};
   if (!options.advertise.empty()) {
-    ASSIGN_OR_RETURN(ring.advertised_host, runtime::ParseHost(options.advertise));
+    ASSIGN_OR_RETURN(listen.advertised_host, runtime::ParseHost(options.advertise));
   }
   if (!options.ring_ports.empty()) {
     ASSIGN_OR_RETURN(const runtime::PortRange ports, runtime::ParsePortRange(options.ring_ports));
-    ring.first_port = ports.first;
-    ring.last_port = ports.last;
+    listen.first_port = ports.first;
+    listen.last_port = ports.last;
   }
-  return runtime::ZmqRing::Create(ring);
+  return listen;
 }
 
 absl::Status RunWorker(const Options& options) {
@@ -90,7 +92,12 @@ absl::Status RunWorker(const Options& options) {
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
-  ASSIGN_OR_RETURN(const std::unique_ptr<runtime::ZmqRing> ring, OpenRing(options, id, local_host));
+  ASSIGN_OR_RETURN(const auto ring_options,
+                   ListenOptions<runtime::ZmqRingOptions>(options, id, local_host));
+  ASSIGN_OR_RETURN(const auto ring, runtime::ZmqRing::Create(ring_options));
+  ASSIGN_OR_RETURN(const auto transfer_options,
+                   ListenOptions<runtime::ZmqTransferOptions>(options, id, local_host));
+  ASSIGN_OR_RETURN(const auto transfer, runtime::ZmqTransfer::Create(transfer_options));
 
   nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
   if (options.slot.has_value()) details["slot"] = *options.slot;
@@ -115,27 +122,33 @@ absl::Status RunWorker(const Options& options) {
   node.RegisterKind(actors::kWorkerKind, [&] {
     return std::make_unique<actors::Worker>(
         actors::WorkerParts{.ring = *ring,
+                            .transfer = *transfer,
                             .training = training,
                             .make_trainer = make_trainer,
                             .clock = clock,
                             .sent =
-                                [&transport, &ring] {
+                                [&transport, &ring, &transfer] {
                                   runtime::Ledger sent = transport.SentBytes();
                                   sent += ring->SentBytes();
+                                  sent += transfer->SentBytes();
                                   return sent;
                                 },
                             .dropped =
-                                [&node, &ring] {
+                                [&node, &ring, &transfer] {
                                   runtime::Drops drops = node.Dropped();
                                   drops += ring->Dropped();
+                                  drops += transfer->Dropped();
                                   return drops;
                                 },
+                            .leave_requested = [] { return stop_signal.load() != 0; },
                             .folder = options.folder,
                             .quit = [&node](const absl::Status& why) { node.RequestEnd(why); }});
   });
   runtime::NodeThread thread(node);
   RETURN_IF_ERROR(thread.Start());
-  const absl::Status ended = thread.RunUntil([] { return stop_signal.load() != 0; });
+  // A node that has not joined yet has nothing to leave.
+  const absl::Status ended =
+      thread.RunUntil([&node] { return stop_signal.load() != 0 && !node.IsJoined(); });
   const absl::Status stopped = thread.Stop(kStopTimeout);
   return ended.ok() ? stopped : ended;
 }
@@ -160,7 +173,7 @@ int Main(int argc, char** argv) {
   app.add_option("--slot", options.slot, "the slot that this worker wishes for");
   app.add_option("--advertise", options.advertise,
                  "host that the ring neighbours connect to, where it is not ours");
-  app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port");
+  app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port and the transfer's");
   app.add_option("--timeout", options.timeout, "seconds to join within");
   try {
     app.parse(argc, argv);
@@ -177,7 +190,6 @@ int Main(int argc, char** argv) {
   std::signal(SIGTERM, OnSignal);
   std::signal(SIGINT, OnSignal);
   const absl::Status ended = RunWorker(options);
-  if (stop_signal.load() != 0) return 128 + stop_signal.load();
   if (ended.ok()) return 0;
   const runtime::UserError error = runtime::ToUserError(ended);
   // The head ended in order, with nothing left to do here.

@@ -31,7 +31,7 @@ absl::StatusOr<std::optional<actors::RunResult>> Follow(const FollowParts& parts
       parts.progress.Show(event);
       if (end != nullptr) return end->result;
     }
-    if (parts.workers != nullptr) (void)parts.workers->ReportEnded(parts.client);
+    if (parts.workers != nullptr) (void)parts.workers->Tend(parts.client);
     if (parts.signals.received() != 0 && !stopping) {
       if (parts.workers == nullptr) return std::nullopt;
       stopping = true;

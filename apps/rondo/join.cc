@@ -91,22 +91,29 @@ absl::StatusOr<int> Join(const JoinOptions& options, Output& output) {
   RETURN_IF_ERROR(workers.Start());
   output.Note(absl::StrCat("joined ", options.where, " as ", name, " with ", options.workers,
                            options.workers == 1 ? " worker" : " workers", "; leave with Ctrl-C"));
-  while (signals->WaitUntil(std::chrono::steady_clock::now() + kGlance) == 0) {
-    if (const std::optional<ChildExit> failure = workers.ReportEnded(*client)) {
+  bool leaving = false;
+  while (workers.AnyRuns()) {
+    const runtime::Time glance = std::chrono::steady_clock::now() + kGlance;
+    if (leaving) {
+      workers.WaitForEnding(glance);
+    } else if (signals->WaitUntil(glance) != 0) {
+      leaving = true;
+      output.Note("leaving; the workers' drift is averaged in first; once more to end at once");
+      workers.AskToLeave();
+    }
+    if (const std::optional<ChildExit> failure = workers.Tend(*client)) {
       workers.StopAll(std::chrono::steady_clock::now() + kWorkersEnd, kGrace);
       return WorkerFailed(*failure, workers.failure_log());
     }
     if (const std::optional<absl::Status> ended = client->Ended()) {
       workers.StopAll(std::chrono::steady_clock::now() + kWorkersEnd, kGrace);
-      const std::optional<ChildExit> failure = workers.ReportEnded(*client);
+      const std::optional<ChildExit> failure = workers.Tend(*client);
       // Of a run that failed, or of a head that was lost, a worker knows more than we do.
       if (failure.has_value()) return WorkerFailed(*failure, workers.failure_log());
       if (ended->ok() || runtime::ToUserError(*ended).code == "HEAD_STOPPED") return 0;
       return *ended;
     }
-    if (!workers.AnyRuns()) return 0;
   }
-  workers.StopAll(std::chrono::steady_clock::now(), kGrace);
   return 0;
 }
 

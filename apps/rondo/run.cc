@@ -130,8 +130,14 @@ absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::str
 }  // namespace
 
 absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
-  ASSIGN_OR_RETURN(const actors::ResolvedConfig resolved,
+  ASSIGN_OR_RETURN(actors::ResolvedConfig resolved,
                    ResolveConfig(options.config_path, options.overrides));
+  // Whoever dies here is started again, and meanwhile the others go on.
+  std::string& origin = resolved.origins["run.min_workers"];
+  if (!options.head.has_value() && origin == actors::kDefaultOrigin) {
+    resolved.config.run.min_workers = 1;
+    origin = "default without --head";
+  }
   if (options.dry_run) return DryRun(resolved, output);
   return options.head.has_value() ? RunSubmitted(resolved.config, *options.head, output)
                                   : RunEmbedded(resolved.config, output);

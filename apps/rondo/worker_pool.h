@@ -1,10 +1,17 @@
-// The worker processes that this process started: spawned, watched, reported when they end.
+// The worker processes that this process started: spawned, watched, reported when they end, and
+// started again when they died.
+//
+// A process that was killed, crashed or was evicted comes back as a new worker, after 0.2, 0.4, ...
+// 5 s and at most five times a minute. One that ended by its own decision does not: what made it
+// refuse will make the next one refuse.
 #ifndef RONDO_APPS_RONDO_WORKER_POOL_H_
 #define RONDO_APPS_RONDO_WORKER_POOL_H_
 
 #include <absl/status/status.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,14 +42,19 @@ class WorkerPool {
   ~WorkerPool();
 
   absl::Status Start();
-  // Tells the head of workers that ended since the last call. Returns the first ending that was not
-  // a success, once.
-  std::optional<ChildExit> ReportEnded(Client& client);
+  // Tells the head of workers that ended since the last call, and starts again those whose time has
+  // come. Returns, once, the first ending that was not a success and after which nobody comes back.
+  std::optional<ChildExit> Tend(Client& client);
+  // Returns when a worker ends, or at `deadline`.
+  void WaitForEnding(runtime::Time deadline) const;
   // For poll: readable when a worker has ended.
   std::vector<int> Descriptors() const;
+  // A worker that is about to be started again counts.
   bool AnyRuns() const;
+  // SIGTERM to all: they leave in order, and end with exit 0.
+  void AskToLeave();
   // Waits for all to end by themselves until `deadline`, then ends them: SIGTERM, `grace`, SIGKILL.
-  // ReportEnded tells of those that ended by themselves.
+  // Tend tells of those that ended by themselves.
   void StopAll(runtime::Time deadline, runtime::Duration grace);
   // The last lines of the log of the worker that failed first.
   const std::string& failure_log() const { return failure_log_; }
@@ -51,11 +63,19 @@ class WorkerPool {
   struct Worker {
     std::unique_ptr<ChildProcess> process;
     bool ended = false;
+    std::deque<runtime::Time> deaths;  // Within the last minute.
+    std::optional<runtime::Time> restart_at;
   };
 
+  absl::StatusOr<std::unique_ptr<ChildProcess>> StartOne(std::size_t index) const;
+  // True: the worker comes back.
+  bool ScheduleRestart(Worker& worker, const ChildExit& exit);
+
   const WorkerPoolOptions options_;
+  std::string program_;
   std::vector<Worker> workers_;
   std::string failure_log_;
+  bool leaving_ = false;  // Nobody comes back any more.
 };
 
 }  // namespace apps
