@@ -64,13 +64,15 @@ void ProcessExited::Encode(Wire::Builder wire) const {
   wire.setHostKey(host_key);
   wire.setDescription(description);
   wire.setLastLines(last_lines);
+  wire.setComesBack(comes_back);
 }
 
 absl::StatusOr<ProcessExited> ProcessExited::Decode(Wire::Reader wire) {
   return ProcessExited{.pid = wire.getPid(),
                        .host_key = Text(wire.getHostKey()),
                        .description = Text(wire.getDescription()),
-                       .last_lines = Text(wire.getLastLines())};
+                       .last_lines = Text(wire.getLastLines()),
+                       .comes_back = wire.getComesBack()};
 }
 
 }  // namespace actors

@@ -83,6 +83,7 @@ struct ProcessExited {
   std::string host_key;
   std::string description;
   std::string last_lines;
+  bool comes_back = false;
 };
 
 using HeadProtocol =

@@ -95,7 +95,7 @@ absl::Status Head::On(runtime::Context& context, const ProcessExited& exited) {
     if (monitor_ != nullptr) monitor_->OnProcessExited(id, exited.description, exited.last_lines);
     return absl::OkStatus();
   }
-  if (run_.has_value() && run_->state == RunState::kWaiting) {
+  if (run_.has_value() && run_->state == RunState::kWaiting && !exited.comes_back) {
     EndRun(MakeError(
                "WORKER_LOST", Exit::kRunFailed,
                absl::StrCat("a worker's process ", exited.description,

@@ -125,6 +125,9 @@ struct ProcessExited {
 
   lastLines @3 :Text;
   # The end of its log, at most 20 lines.
+
+  comesBack @4 :Bool;
+  # The launcher starts another in its place.
 }
 
 # ------------------------------------------------------------------------------ monitor, worker --

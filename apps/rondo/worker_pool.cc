@@ -86,12 +86,14 @@ std::optional<ChildExit> WorkerPool::Tend(Client& client) {
     if (!exit.has_value()) continue;
     worker.ended = true;
     const std::string log = worker.process->LogTail();
+    const bool comes_back = ScheduleRestart(worker, *exit);
     absl::StatusOr<std::string> host_key = runtime::HostKey();
     client.Tell(actors::ProcessExited{.pid = static_cast<std::uint32_t>(worker.process->pid()),
                                       .host_key = host_key.ok() ? *host_key : "",
                                       .description = absl::StrCat("ended: ", exit->ToString()),
-                                      .last_lines = log});
-    if (exit->IsSuccess() || ScheduleRestart(worker, *exit) || !failure_log_.empty()) continue;
+                                      .last_lines = log,
+                                      .comes_back = comes_back});
+    if (exit->IsSuccess() || comes_back || !failure_log_.empty()) continue;
     failure = exit;
     failure_log_ = log;
   }

@@ -1,4 +1,5 @@
-// Processes killed in the middle of a run: everybody else ends soon, says why, and leaves nothing.
+// Processes killed in the middle of a run that cannot go on: everybody else ends soon, says why,
+// and leaves nothing.
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -42,82 +43,12 @@ json ErrorOf(const Process& process) {
   return result.is_object() ? result : json::object();
 }
 
-// The error of a run whose worker in `slot` was killed.
-void ExpectWorkerLost(const Process& run, int slot, const std::string& folder) {
-  const json error = ErrorOf(run);
-  EXPECT_EQ(error.value("code", ""), "WORKER_LOST");
-  EXPECT_EQ(error.value("exit", 0), 1);
-  const std::string message = error.value("message", "");
-  EXPECT_THAT(message, HasSubstr(absl::StrCat("slot ", slot)));
-  EXPECT_THAT(message, HasSubstr("signal 9"));
-  EXPECT_THAT(message, HasSubstr("the last lines of its log"));
-  EXPECT_EQ(LastEvent(folder).value("terminal", false), true);
-  EXPECT_THAT(FloatsOf(folder + "/model.pt"), SizeIs(1000)) << "the last committed model";
-}
-
-class WorkerKilled : public testing::TestWithParam<int> {};
-
-TEST_P(WorkerKilled, EndsAnEmbeddedRun) {
-  const int slot = GetParam();
-  Sandbox sandbox;
-  const auto run = sandbox.Start(RunCommand(WriteQuadratic(sandbox), Endless(3), {"--json"}));
-  const std::string runs = sandbox.folder() + "/runs";
-  ASSERT_TRUE(Eventually([&] { return StepsOf(OnlyRunFolder(runs)) > 10; })) << run->Describe();
-  const std::string folder = OnlyRunFolder(runs);
-  std::ofstream(absl::StrCat(folder, "/logs/slot-", slot, ".log"), std::ios::app)
-      << "last words of the victim\n";
-  const auto victims = sandbox.LivingWith(absl::StrCat("--slot ", slot));
-  ASSERT_THAT(victims, SizeIs(1));
-  sandbox.NoteSockets();
-  {
-    const Stopwatch watch("the end of the run");
-    kill(victims[0], SIGKILL);
-    EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
-  }
-  ExpectWorkerLost(*run, slot, folder);
-  EXPECT_THAT(ErrorOf(*run).value("message", ""), HasSubstr("last words of the victim"));
-  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
-}
-
-TEST_P(WorkerKilled, EndsTheClusterOfARun) {
-  const auto victim_join = static_cast<std::size_t>(GetParam());
-  Sandbox sandbox;
-  Cluster cluster(sandbox, 3);
-  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), 3);
-  const auto victims = sandbox.LivingWith(absl::StrCat("--name machine", victim_join, "-0"));
-  ASSERT_THAT(victims, SizeIs(1));
-  sandbox.NoteSockets();
-  const Stopwatch watch("the end of the cluster");
-  kill(victims[0], SIGKILL);
-  EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
-  EXPECT_EQ(cluster.head().WaitExit(watch.Left()), 1) << cluster.head().Describe();
-  for (std::size_t i = 0; i < 3; ++i) {
-    EXPECT_EQ(cluster.join(i).WaitExit(watch.Left()), 1) << cluster.join(i).Describe();
-  }
-  const json error = ErrorOf(*run);
-  EXPECT_EQ(error.value("code", ""), "WORKER_LOST") << run->Describe();
-  EXPECT_THAT(cluster.head().err(), HasSubstr("WORKER_LOST"));
-  EXPECT_THAT(FloatsOf(OnlyRunFolder(cluster.runs()) + "/model.pt"), SizeIs(1000));
-  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
-}
-
-INSTANTIATE_TEST_SUITE_P(Slots, WorkerKilled, testing::Values(0, 2));
-
-TEST(WorkerKilledEarly, EndsTheRunBeforeItBegins) {
-  Sandbox sandbox;
-  const auto run = sandbox.Start(RunCommand(WriteQuadratic(sandbox), Endless(2), {"--json"}));
-  std::vector<pid_t> victims;
-  ASSERT_TRUE(Eventually([&] {
-    victims = sandbox.LivingWith("--slot 1");
-    return victims.size() == 1;
-  })) << run->Describe();
-  {
-    const Stopwatch watch("the end of the run");
-    kill(victims[0], SIGKILL);
-    EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
-  }
-  EXPECT_EQ(ErrorOf(*run).value("code", ""), "WORKER_LOST");
-  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
+// Settings of an endless run that does not go on with fewer workers, and waits a second for others.
+std::vector<std::string> NeedsAll(int workers) {
+  std::vector<std::string> settings = Endless(workers);
+  settings.push_back(absl::StrCat("run.min_workers=", workers));
+  settings.emplace_back("run.wait=1");
+  return settings;
 }
 
 TEST(HeadKilled, EndsJoinsWorkersAndFollowerAndTheSmallestSlotKeepsTheModel) {
@@ -150,17 +81,40 @@ TEST(HeadKilled, EndsJoinsWorkersAndFollowerAndTheSmallestSlotKeepsTheModel) {
               Each(testing::AnyOf(HasSubstr("/rondo-heads-"), HasSubstr("/rondo-join-"))));
 }
 
-TEST(JoinKilled, TakesItsWorkersWithItAndEndsTheRun) {
+TEST(JoinKilled, TakesItsWorkersWithItAndEndsARunThatNeedsThem) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 2);
-  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), 2);
+  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), NeedsAll(2));
   const Stopwatch watch("the end of the cluster");
   cluster.join(1).Signal(SIGKILL);
-  EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
-  EXPECT_EQ(ErrorOf(*run).value("code", ""), "WORKER_LOST");
-  EXPECT_EQ(cluster.head().WaitExit(watch.Left()), 1) << cluster.head().Describe();
+  EXPECT_EQ(run->WaitExit(watch.Left()), 5) << run->Describe();
+  const json error = ErrorOf(*run);
+  EXPECT_EQ(error.value("code", ""), "NOT_ENOUGH_WORKERS");
+  EXPECT_THAT(error.value("message", ""), HasSubstr("slot 1"));
+  EXPECT_EQ(cluster.head().WaitExit(watch.Left()), 5) << cluster.head().Describe();
   EXPECT_EQ(cluster.join(0).WaitExit(watch.Left()), 1) << cluster.join(0).Describe();
   EXPECT_TRUE(Eventually([&] { return sandbox.Living().empty(); }, watch.Left()));
+  EXPECT_THAT(FloatsOf(OnlyRunFolder(cluster.runs()) + "/model.pt"), SizeIs(1000));
+}
+
+TEST(AllWorkersKilled, EndARunForNobodyHoldsItsModel) {
+  Sandbox sandbox;
+  const auto run = sandbox.Start(RunCommand(WriteQuadratic(sandbox), Endless(2), {"--json"}));
+  const std::string runs = sandbox.folder() + "/runs";
+  ASSERT_TRUE(Eventually([&] { return StepsOf(OnlyRunFolder(runs)) > 10; })) << run->Describe();
+  const std::string folder = OnlyRunFolder(runs);
+  std::ofstream(absl::StrCat(folder, "/logs/slot-1.log"), std::ios::app) << "last words\n";
+  const auto victims = sandbox.LivingWith("--slot ");
+  ASSERT_THAT(victims, SizeIs(2));
+  const Stopwatch watch("the end of the run");
+  for (const pid_t victim : victims) kill(victim, SIGKILL);
+  EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
+  const json error = ErrorOf(*run);
+  EXPECT_EQ(error.value("code", ""), "WORKER_LOST");
+  EXPECT_THAT(error.value("message", ""), HasSubstr("signal 9"));
+  EXPECT_THAT(error.value("message", ""), HasSubstr("the last lines of its log"));
+  EXPECT_EQ(LastEvent(folder).value("terminal", false), true);
+  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
 }
 
 }  // namespace

@@ -97,6 +97,15 @@ nlohmann::json LastEvent(const std::string& folder) {
   return nlohmann::json::parse(lines.empty() ? "" : lines.back(), nullptr, false);
 }
 
+std::vector<nlohmann::json> EventsOf(const std::string& folder, const std::string& kind) {
+  std::vector<nlohmann::json> events;
+  for (const std::string& line : Lines(folder + "/metrics.jsonl")) {
+    const nlohmann::json event = nlohmann::json::parse(line, nullptr, false);
+    if (event.is_object() && event.value("event", "") == kind) events.push_back(event);
+  }
+  return events;
+}
+
 std::vector<float> FloatsOf(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
@@ -127,10 +136,7 @@ Cluster::Cluster(Sandbox& sandbox, int joins, int workers)
                          sandbox.folder() + "/state"});
   EXPECT_TRUE(head_->WaitOutput("rondo down")) << head_->Describe();
   address_ = WordAfter(head_->out(), "head up at ");
-  for (int i = 0; i < joins; ++i) {
-    joins_.push_back(sandbox.Start({"rondo", "join", address_, "--name", absl::StrCat("machine", i),
-                                    "--workers", std::to_string(workers)}));
-  }
+  for (int i = 0; i < joins; ++i) Join(workers);
   const bool joined = Eventually([&] {
     const nlohmann::json status = Status();
     int found = 0;
@@ -142,6 +148,13 @@ Cluster::Cluster(Sandbox& sandbox, int joins, int workers)
   EXPECT_TRUE(joined) << Status().dump();
 }
 
+Process& Cluster::Join(int workers) {
+  joins_.push_back(
+      sandbox_.Start({"rondo", "join", address_, "--name", absl::StrCat("machine", joins_.size()),
+                      "--workers", std::to_string(workers)}));
+  return *joins_.back();
+}
+
 nlohmann::json Cluster::Status() const {
   const auto client = apps::Client::Connect({.address = address_, .name = "test"});
   if (!client.ok()) return nlohmann::json::object();
@@ -150,8 +163,13 @@ nlohmann::json Cluster::Status() const {
 }
 
 std::unique_ptr<Process> Cluster::StartEndless(const std::string& config, int workers) {
+  return StartEndless(config, Endless(workers));
+}
+
+std::unique_ptr<Process> Cluster::StartEndless(const std::string& config,
+                                               const std::vector<std::string>& settings) {
   std::unique_ptr<Process> run =
-      sandbox_.Start(RunCommand(config, Endless(workers), {"--head", address_, "--json"}));
+      sandbox_.Start(RunCommand(config, settings, {"--head", address_, "--json"}));
   EXPECT_TRUE(Eventually([this] { return StepsOf(OnlyRunFolder(runs_)) > 10; })) << run->Describe();
   return run;
 }

@@ -30,6 +30,8 @@ std::string OnlyRunFolder(const std::string& runs);
 std::uint64_t StepsOf(const std::string& folder);
 // The last event in its metrics.jsonl.
 nlohmann::json LastEvent(const std::string& folder);
+// The events of one kind, "join", "death", "sync", as far as they are written.
+std::vector<nlohmann::json> EventsOf(const std::string& folder, const std::string& kind);
 // The floats of a model of the quadratic trainer.
 std::vector<float> FloatsOf(const std::string& path);
 
@@ -51,6 +53,10 @@ class Cluster {
   nlohmann::json Status() const;
   // Starts a run on this cluster and waits until it has taken steps.
   std::unique_ptr<Process> StartEndless(const std::string& config, int workers);
+  std::unique_ptr<Process> StartEndless(const std::string& config,
+                                        const std::vector<std::string>& settings);
+  // One more `rondo join`, started.
+  Process& Join(int workers = 1);
   // Ends all by ending the head in order. Joins end with `join_exit`: 3 if a run was on.
   void Stop(int join_exit = 0);
 
