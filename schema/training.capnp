@@ -151,8 +151,8 @@ struct LeaveNode {
   # at once; StatusReply tells when they are gone.
 
   node @0 :Text;
-  # A worker's name or id (whole, or its first 8 digits), else the name of a machine: all its workers,
-  # NODE-0, NODE-1 and so on.
+  # A worker's name or id (whole, or its first 8 digits), else the name of a machine: all its
+  # workers, NODE-0, NODE-1 and so on.
 }
 
 struct LeavingNodes {
