@@ -47,6 +47,11 @@ ZmqMessage::ZmqMessage(Frame frame) {
   REQUIRE(zmq_msg_init_data(&message_, owned->data(), bytes, DeleteFrame, owned) == 0);
 }
 
+ZmqMessage::ZmqMessage(std::span<const std::byte> bytes, zmq_free_fn* release, void* hint) {
+  REQUIRE(zmq_msg_init_data(&message_, const_cast<std::byte*>(bytes.data()), bytes.size(), release,
+                            hint) == 0);
+}
+
 int ZmqMessage::Send(void* socket, int flags) {
   return zmq_msg_send(&message_, socket, flags | ZMQ_DONTWAIT) >= 0 ? 0 : zmq_errno();
 }
