@@ -53,6 +53,11 @@ Frame ToFrame(const ZmqMessage& message) {
   return frame;
 }
 
+ZmqMessage::ZmqMessage(std::span<const std::byte> bytes, zmq_free_fn* release, void* hint) {
+  REQUIRE(zmq_msg_init_data(&message_, const_cast<std::byte*>(bytes.data()), bytes.size(), release,
+                            hint) == 0);
+}
+
 int ZmqMessage::Send(void* socket, int flags) {
   return zmq_msg_send(&message_, socket, flags | ZMQ_DONTWAIT) >= 0 ? 0 : zmq_errno();
 }

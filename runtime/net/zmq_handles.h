@@ -44,6 +44,8 @@ class ZmqMessage {
   explicit ZmqMessage(std::span<const std::byte> bytes);
   // Takes the frame over; large ones leave without a copy.
   explicit ZmqMessage(Frame frame);
+  // Borrows `bytes`, which libzmq only reads, until it calls release(_, hint); on any thread.
+  ZmqMessage(std::span<const std::byte> bytes, zmq_free_fn* release, void* hint);
   // Another reference to the same bytes.
   ZmqMessage(const ZmqMessage& other) : ZmqMessage() { zmq_msg_copy(&message_, &other.message_); }
   ZmqMessage(ZmqMessage&& other) noexcept : ZmqMessage() {
@@ -81,6 +83,9 @@ Frame ToFrame(const ZmqMessage& message);
 // Bytes that ZMTP 3 puts before a part of `bytes`.
 constexpr std::size_t ZmtpHeaderBytes(std::size_t bytes) { return bytes <= 255 ? 2 : 9; }
 constexpr std::size_t BytesOnWire(std::size_t bytes) { return bytes + ZmtpHeaderBytes(bytes); }
+// What a ROUTER or DEALER without a name says first: ZMTP 3.0 with the NULL mechanism, a greeting
+// (64 bytes) and READY.
+inline constexpr std::size_t kHandshakeBytes = 64 + 43;
 
 // Options that cannot fail but by our own bug.
 void SetOption(void* socket, int option, int value);
