@@ -20,7 +20,7 @@
 
 #include "actors/run_options.h"
 #include "actors/training/blas.h"
-#include "actors/training/torch_trainer.h"
+#include "actors/training/make_trainer.h"
 #include "actors/worker.h"
 #include "runtime/actor/node.h"
 #include "runtime/actor/node_thread.h"

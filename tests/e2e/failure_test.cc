@@ -23,7 +23,7 @@ using ::testing::SizeIs;
 namespace fs = std::filesystem;
 
 // Five times the bound of five seconds, as between real processes everywhere.
-constexpr runtime::Duration kEndBound = std::chrono::seconds(25);
+constexpr runtime::Duration kEndBound = kSlowness * std::chrono::seconds(25);
 
 class Stopwatch {
  public:
