@@ -19,7 +19,6 @@ namespace {
 using runtime::Exit;
 using runtime::MakeError;
 
-constexpr char kDefault[] = "default";
 // The built-in digits; other sources are counted when they are read.
 constexpr std::uint64_t kDigitsSamples = 60000;
 // The exact estimator sends whole drifts through the head.
@@ -124,7 +123,7 @@ absl::Status AddOverrides(const std::vector<ConfigOverride>& overrides, Winners&
 absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
   for (const ConfigKey& key : ConfigKeys()) {
     const std::string name = key.FullName();
-    resolved.origins[name] = kDefault;
+    resolved.origins[name] = kDefaultOrigin;
     const auto winner = winners.find(name);
     if (winner == winners.end()) continue;
     const GivenValue& given = winner->second;
@@ -146,8 +145,10 @@ absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
-  if (resolved.origins["run.min_workers"] == kDefault) config.run.min_workers = config.run.workers;
-  if (config.model.name == ModelName::kQuadratic && resolved.origins["data.source"] == kDefault) {
+  if (resolved.origins["run.min_workers"] == kDefaultOrigin)
+    config.run.min_workers = config.run.workers;
+  if (config.model.name == ModelName::kQuadratic &&
+      resolved.origins["data.source"] == kDefaultOrigin) {
     config.data.source = DataSource::kNone;
   }
 }

@@ -156,6 +156,9 @@ struct ConfigSources {
   std::vector<ConfigOverride> overrides;  // Flags; the last of one key counts.
 };
 
+// The origin of a value that nobody gave.
+inline constexpr char kDefaultOrigin[] = "default";
+
 struct ResolvedConfig {
   RunConfig config;
   // Of every key, "section.key": "mnist.toml:12", "RONDO_RUN_SEED", "--set" or "default".
