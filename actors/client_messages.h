@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "actors/messages.h"
+#include "actors/run_folder.h"
 #include "runtime/actor/protocol.h"
 #include "schema/training.capnp.h"
 
@@ -43,13 +45,80 @@ struct RunEventLine {
   bool terminal = false;
 };
 
+struct StopAccepted {
+  using Wire = schema::StopAccepted;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<StopAccepted> Decode(Wire::Reader wire);
+
+  std::string run_id;
+};
+
 struct StopRun {
   using Wire = schema::StopRun;
-  using Reply = Nothing;
+  using Reply = StopAccepted;
   void Encode(Wire::Builder wire) const;
   static absl::StatusOr<StopRun> Decode(Wire::Reader wire);
 
-  std::string run_id;  // Empty: the run that is running.
+  std::string run_id;  // Empty: the run that is on.
+};
+
+struct RunsReply {
+  using Wire = schema::RunsReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<RunsReply> Decode(Wire::Reader wire);
+
+  std::string json;
+};
+
+struct RunsRequest {
+  using Wire = schema::RunsRequest;
+  using Reply = RunsReply;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<RunsRequest> Decode(Wire::Reader wire);
+
+  std::string run_id;  // Empty: all.
+};
+
+struct FilePart {
+  using Wire = schema::FilePart;
+  static constexpr runtime::Traffic kTraffic = runtime::Traffic::kCheckpoint;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<FilePart> Decode(Wire::Reader wire);
+
+  std::uint64_t size = 0;
+  std::vector<std::uint8_t> data;  // At most kMaxModelPartBytes.
+};
+
+struct FetchPart {
+  using Wire = schema::FetchPart;
+  using Reply = FilePart;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<FetchPart> Decode(Wire::Reader wire);
+
+  std::string run_id;
+  RunFile file = RunFile::kConfig;
+  std::uint64_t offset = 0;
+};
+
+struct LeavingNodes {
+  using Wire = schema::LeavingNodes;
+  struct Leaver {
+    runtime::NodeId node;
+    std::string name;
+  };
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<LeavingNodes> Decode(Wire::Reader wire);
+
+  std::vector<Leaver> nodes;  // At least one.
+};
+
+struct LeaveNode {
+  using Wire = schema::LeaveNode;
+  using Reply = LeavingNodes;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<LeaveNode> Decode(Wire::Reader wire);
+
+  std::string node;  // A worker's name or id, or a machine's name.
 };
 
 struct StatusReply {
@@ -86,8 +155,8 @@ struct ProcessExited {
   bool comes_back = false;
 };
 
-using HeadProtocol =
-    runtime::Protocol<SubmitRun, StopRun, StatusRequest, DownRequest, ProcessExited>;
+using HeadProtocol = runtime::Protocol<SubmitRun, StopRun, StatusRequest, RunsRequest, FetchPart,
+                                       LeaveNode, DownRequest, ProcessExited>;
 using FollowerProtocol = runtime::Protocol<RunEventLine>;
 
 inline constexpr char kHeadName[] = "head";

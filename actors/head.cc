@@ -20,21 +20,15 @@ using nlohmann::json;
 using runtime::Exit;
 using runtime::MakeError;
 
-constexpr char kWorkerRole[] = "worker";
-constexpr std::size_t kEndedRunsKept = 100;
+// The reason of a run that was stopped before anybody could take part in it.
+constexpr char kStopped[] = "STOPPED";
+constexpr char kClusterDown[] = "CLUSTER_DOWN";
 
-json DropsJson(const runtime::Drops& drops) {
-  return {{"handshake", drops.handshake}, {"frame", drops.frame},   {"checksum", drops.checksum},
-          {"fence", drops.fence},         {"decode", drops.decode}, {"actor", drops.actor},
-          {"full", drops.full},           {"route", drops.route}};
-}
-
-json LedgerJson(const runtime::Ledger& sent) {
-  using runtime::Traffic;
-  return {{"control", sent.Of(Traffic::kControl)},       {"state", sent.Of(Traffic::kState)},
-          {"decision", sent.Of(Traffic::kDecision)},     {"ring", sent.Of(Traffic::kRing)},
-          {"evaluation", sent.Of(Traffic::kEvaluation)}, {"join", sent.Of(Traffic::kJoin)},
-          {"checkpoint", sent.Of(Traffic::kCheckpoint)}, {"total", sent.Total()}};
+// NAME-0, NAME-1 and so on: what `rondo join` calls its processes.
+bool IsWorkerOfMachine(const std::string& worker, const std::string& machine) {
+  return worker.size() > machine.size() + 1 && worker.compare(0, machine.size(), machine) == 0 &&
+         worker[machine.size()] == '-' &&
+         worker.find_first_not_of("0123456789", machine.size() + 1) == std::string::npos;
 }
 
 runtime::Duration Seconds(double seconds) {
@@ -73,6 +67,7 @@ void Head::StartWorkerOn(NodeBook& node) {
                       const auto book = nodes_.find(id);
                       if (!worker.ok() || book == nodes_.end()) return;  // Gone meanwhile.
                       book->second.worker_ready = true;
+                      if (book->second.leaving) return SendDrain(id);
                       if (monitor_ != nullptr) {
                         monitor_->AddCandidate({.node = id, .slot = book->second.slot_wish});
                       }
@@ -105,15 +100,69 @@ absl::Status Head::On(runtime::Context& context, const ProcessExited& exited) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<runtime::NodeId>> Head::FindWorkers(const std::string& name) const {
+  std::vector<runtime::NodeId> named, of_machine;
+  for (const auto& [id, book] : nodes_) {
+    if (book.info.role != kWorkerRole) continue;
+    if (book.info.name == name || id.ToString() == name || id.ShortName() == name) {
+      named.push_back(id);
+    } else if (IsWorkerOfMachine(book.info.name, name)) {
+      of_machine.push_back(id);
+    }
+  }
+  std::vector<runtime::NodeId>& found = named.empty() ? of_machine : named;
+  if (found.empty()) {
+    return MakeError("NODE_NOT_FOUND", Exit::kNotFound,
+                     absl::StrCat("no worker and no machine is called ", name),
+                     "see rondo status for their names and ids");
+  }
+  std::string ids;
+  bool one_machine = true;
+  for (const runtime::NodeId id : found) {
+    absl::StrAppend(&ids, ids.empty() ? "" : ", ", id.ShortName());
+    one_machine &= nodes_.at(id).host_key == nodes_.at(found.front()).host_key;
+  }
+  if (!one_machine) {
+    return MakeError("NODE_AMBIGUOUS", Exit::kUsage,
+                     absl::StrCat("several machines have workers called ", name),
+                     absl::StrCat("name them by id: ", ids));
+  }
+  return std::move(found);
+}
+
+absl::Status Head::On(runtime::Context& context, const LeaveNode& leave,
+                      runtime::Responder<LeavingNodes> responder) {
+  const absl::StatusOr<std::vector<runtime::NodeId>> found = FindWorkers(leave.node);
+  if (!found.ok()) {
+    responder.Answer(found.status());
+    return absl::OkStatus();
+  }
+  LeavingNodes leaving;
+  for (const runtime::NodeId id : *found) {
+    NodeBook& book = nodes_.at(id);
+    book.leaving = true;
+    if (book.worker_ready) SendDrain(id);
+    leaving.nodes.push_back({.node = id, .name = book.info.name});
+  }
+  responder.Answer(std::move(leaving));
+  return absl::OkStatus();
+}
+
+// If it cannot be sent now, the person asks again: the node stays where it is.
+void Head::SendDrain(runtime::NodeId node) {
+  const runtime::ActorRef<WorkerProtocol> worker{
+      .address = {.node = node, .actor = runtime::ActorIdOf(kWorkerName)}};
+  (void)context_->Tell(worker, Drain{});
+}
+
 // ----------------------------------------------------------------------------------------- runs --
 
 absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
                       runtime::Responder<RunAccepted> responder) {
-  if (run_.has_value() &&
-      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
+  if (IsOn()) {
     responder.Answer(MakeError("HEAD_BUSY", Exit::kTimedOut,
                                absl::StrCat("run ", run_->id, " is on; one run at a time"),
-                               "wait for it: rondo status -w"));
+                               "wait for it: rondo status -w; or end it: rondo stop"));
     return absl::OkStatus();
   }
   absl::StatusOr<RunConfig> config = ParseRunConfig(submit.config, "the submitted config");
@@ -148,7 +197,8 @@ void Head::TryStart() {
   if (!run_.has_value() || run_->state != RunState::kWaiting) return;
   std::vector<Candidate> candidates;
   for (const auto& [id, node] : nodes_) {
-    if (node.worker_ready) candidates.push_back({.node = id, .slot = node.slot_wish});
+    if (node.worker_ready && !node.leaving)
+      candidates.push_back({.node = id, .slot = node.slot_wish});
   }
   if (candidates.size() < run_->config.run.workers) return;
   // The first that came, so that slots follow the order of joining.
@@ -183,20 +233,25 @@ void Head::OnWaitedTooLong(std::uint64_t run) {
          std::nullopt);
 }
 
+bool Head::IsOn() const {
+  return run_.has_value() &&
+         (run_->state == RunState::kWaiting || run_->state == RunState::kRunning);
+}
+
 absl::Status Head::On(runtime::Context& context, const StopRun& stop,
-                      runtime::Responder<Nothing> responder) {
-  const bool on = run_.has_value() &&
-                  (run_->state == RunState::kWaiting || run_->state == RunState::kRunning) &&
-                  (stop.run_id.empty() || stop.run_id == run_->id);
-  if (!on) {
-    responder.Answer(MakeError("RUN_NOT_FOUND", Exit::kNotFound, "no such run is on"));
+                      runtime::Responder<StopAccepted> responder) {
+  if (!IsOn() || (!stop.run_id.empty() && stop.run_id != run_->id)) {
+    responder.Answer(MakeError(
+        "RUN_NOT_FOUND", Exit::kNotFound,
+        stop.run_id.empty() ? "no run is on" : absl::StrCat("no run ", stop.run_id, " is on"),
+        "see rondo runs"));
     return absl::OkStatus();
   }
-  responder.Answer(Nothing{});
+  responder.Answer(StopAccepted{.run_id = run_->id});
   if (monitor_ != nullptr) {
     monitor_->RequestStop();
   } else {
-    EndRun(MakeError("STOPPED", Exit::kRunFailed, "the run was stopped before it began"),
+    EndRun(MakeError(kStopped, Exit::kRunFailed, "the run was stopped before it began"),
            std::nullopt);
   }
   return absl::OkStatus();
@@ -205,10 +260,9 @@ absl::Status Head::On(runtime::Context& context, const StopRun& stop,
 absl::Status Head::On(runtime::Context& context, const DownRequest& request,
                       runtime::Responder<Nothing> responder) {
   responder.Answer(Nothing{});
-  if (run_.has_value() &&
-      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
+  if (IsOn()) {
     const absl::Status down =
-        MakeError("CLUSTER_DOWN", Exit::kRunFailed, "the cluster was taken down by rondo down");
+        MakeError(kClusterDown, Exit::kRunFailed, "the cluster was taken down by rondo down");
     if (monitor_ != nullptr) {
       monitor_->Fail(down);
     } else {
@@ -240,7 +294,7 @@ void Head::OnViewOpened(std::uint64_t run, const std::vector<Member>& members) {
     const auto node = nodes_.find(member.node);
     const std::string name =
         node == nodes_.end() ? member.node.ShortName() : node->second.info.name;
-    run_->members[member.node] = name;
+    run_->members[member.node] = {.slot = member.slot, .name = name};
     Emit({.what = JoinEvent{.step = run_->step,
                             .slot = member.slot,
                             .node = name,
@@ -250,7 +304,7 @@ void Head::OnViewOpened(std::uint64_t run, const std::vector<Member>& members) {
 
 void Head::OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t slot,
                         const absl::Status& why) {
-  const std::string name = run_->members[node];
+  const std::string name = run_->members[node].name;
   run_->members.erase(node);
   Emit({.what = DeathEvent{.step = run_->step,
                            .slot = slot,
@@ -260,7 +314,7 @@ void Head::OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t s
 }
 
 void Head::OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) {
-  const std::string name = run_->members[node];
+  const std::string name = run_->members[node].name;
   run_->members.erase(node);
   Emit({.what = LeaveEvent{.step = run_->step,
                            .slot = slot,
@@ -380,70 +434,13 @@ void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
   } else {
     end.error = runtime::ToUserError(status);
   }
-  run_->state = status.ok() ? RunState::kDone : RunState::kFailed;
-  json ended{{"run_id", run_->id},
-             {"state", status.ok() ? "done" : "failed"},
-             {"step", run_->step},
-             {"max_steps", run_->config.run.max_steps},
-             {"syncs", run_->synchronizations},
-             {"workers", run_->members.size()},
-             {"bytes_total", end.result.has_value() ? end.result->bytes.Total() : 0}};
-  if (end.error.has_value()) ended["code"] = end.error->code;
-  ended_runs_.push_back(ended.dump());
-  if (ended_runs_.size() > kEndedRunsKept) ended_runs_.erase(ended_runs_.begin());
+  const std::string code = end.error.has_value() ? end.error->code : "";
+  const bool aborted = code == kStopped || code == kClusterDown;
+  run_->state = status.ok() ? RunState::kDone : aborted ? RunState::kAborted : RunState::kFailed;
+  KeepEnded(end);
   Emit({.what = std::move(end)});
-  // A run needs all its workers, and they have ended with it.
-  if (!status.ok()) options_.quit(status);
-}
-
-// ---------------------------------------------------------------------------------------- status
-// --
-
-absl::Status Head::On(runtime::Context& context, const StatusRequest& request,
-                      runtime::Responder<StatusReply> responder) {
-  responder.Answer(StatusReply{.json = StatusJson()});
-  return absl::OkStatus();
-}
-
-std::string Head::StatusJson() const {
-  json nodes = json::array();
-  for (const auto& [id, node] : nodes_) {
-    nodes.push_back({{"id", id.ToString()},
-                     {"name", node.info.name},
-                     {"role", node.info.role},
-                     {"state", "UP"},
-                     {"address", node.info.address},
-                     {"pid", node.pid},
-                     {"seconds", runtime::ToSeconds(context_->Now() - node.since)}});
-  }
-  json runs = json::array();
-  for (const std::string& ended : ended_runs_) runs.push_back(json::parse(ended));
-  if (run_.has_value() &&
-      (run_->state == RunState::kWaiting || run_->state == RunState::kRunning)) {
-    const auto ready =
-        std::ranges::count_if(nodes_, [](const auto& entry) { return entry.second.worker_ready; });
-    runs.push_back({{"run_id", run_->id},
-                    {"state", run_->state == RunState::kWaiting ? "queued" : "running"},
-                    {"step", monitor_ != nullptr ? monitor_->step() : 0},
-                    {"max_steps", run_->config.run.max_steps},
-                    {"syncs", run_->synchronizations},
-                    {"workers", run_->members.size()},
-                    {"events_lost", run_->events_failed},
-                    {"bytes_total", monitor_ != nullptr ? monitor_->SentByAll().Total() : 0},
-                    {"waits_for", monitor_ != nullptr ? monitor_->WaitsFor()
-                                                      : absl::StrCat("workers: ", ready, " of ",
-                                                                     run_->config.run.workers)}});
-  }
-  runtime::Drops dropped = options_.dropped();
-  dropped += dropped_before_;
-  if (monitor_ != nullptr) dropped += monitor_->Dropped();
-  return json{{"address", options_.address},
-              {"seconds", runtime::ToSeconds(context_->Now() - started_)},
-              {"nodes", nodes},
-              {"runs", runs},
-              {"sent", LedgerJson(options_.sent())},
-              {"dropped", DropsJson(dropped)}}
-      .dump();
+  // The workers of a run that failed have ended with it; one that never began had none.
+  if (!status.ok() && code != kStopped) options_.quit(status);
 }
 
 }  // namespace actors

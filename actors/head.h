@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "actors/client_messages.h"
 #include "actors/monitor.h"
 #include "actors/run_config.h"
@@ -22,6 +24,7 @@
 #include "actors/run_folder.h"
 #include "actors/run_result.h"
 #include "runtime/actor/actor.h"
+#include "runtime/actor/roster.h"
 
 namespace actors {
 
@@ -30,6 +33,8 @@ struct HeadOptions {
   std::string runs_folder;  // Runs' folders are made here; empty: in the run.out of each.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
+  // The nodes that are up, and whether they are silent.
+  std::function<std::vector<runtime::NodeState>()> nodes;
   // The cluster is to end: `rondo down` (OK), or a run that failed.
   std::function<void(const absl::Status&)> quit;
 };
@@ -46,9 +51,15 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   absl::Status On(runtime::Context& context, const SubmitRun& submit,
                   runtime::Responder<RunAccepted> responder);
   absl::Status On(runtime::Context& context, const StopRun& stop,
-                  runtime::Responder<Nothing> responder);
+                  runtime::Responder<StopAccepted> responder);
   absl::Status On(runtime::Context& context, const StatusRequest& request,
                   runtime::Responder<StatusReply> responder);
+  absl::Status On(runtime::Context& context, const RunsRequest& request,
+                  runtime::Responder<RunsReply> responder);
+  absl::Status On(runtime::Context& context, const FetchPart& fetch,
+                  runtime::Responder<FilePart> responder);
+  absl::Status On(runtime::Context& context, const LeaveNode& leave,
+                  runtime::Responder<LeavingNodes> responder);
   absl::Status On(runtime::Context& context, const DownRequest& request,
                   runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const ProcessExited& exited);
@@ -58,11 +69,17 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     runtime::NodeInfo info;
     runtime::Time since{};
     bool worker_ready = false;  // Its worker actor runs and waits for a run.
+    bool leaving = false;       // Was asked to, by LeaveNode.
     std::uint32_t pid = 0;
     std::string host_key;
     std::optional<std::uint32_t> slot_wish;
   };
-  enum class RunState { kWaiting, kRunning, kDone, kFailed };
+  // kAborted: ended by a person, without a result.
+  enum class RunState { kWaiting, kRunning, kDone, kFailed, kAborted };
+  struct RunMember {
+    std::uint32_t slot = 0;
+    std::string name;  // Of its node.
+  };
   struct RunBook {
     std::uint64_t number = 0;
     std::string id;
@@ -75,9 +92,16 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::uint64_t synchronizations = 0;
     std::uint64_t last_sync_step = 0;
     std::uint64_t ring_bytes = 0;
-    std::map<runtime::NodeId, std::string> members;  // Of the present view, with their names.
-    runtime::Drops dropped_before;                   // By this process, when the run was submitted.
-    std::uint64_t events_failed = 0;                 // Lines that the disk refused.
+    std::map<runtime::NodeId, RunMember> members;  // Of the present view.
+    runtime::Drops dropped_before;                 // By this process, when the run was submitted.
+    std::uint64_t events_failed = 0;               // Lines that the disk refused.
+  };
+  struct EndedRun {
+    std::string id;
+    std::string folder;
+    runtime::Time submitted{};
+    std::string status;  // JSON, as `rondo status` shows it.
+    std::string result;  // JSON, what `rondo runs` tells besides; of a failed run its error.
   };
 
   void StartWorkerOn(NodeBook& node);
@@ -86,7 +110,18 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void Emit(RunEvent event);
   void EndRun(const absl::Status& status, std::optional<RunResult> result);
   RunResult ResultOf(const RunSummary& summary) const;
+  bool IsOn() const;
+  // The workers that `name` means; see schema::LeaveNode.
+  absl::StatusOr<std::vector<runtime::NodeId>> FindWorkers(const std::string& name) const;
+  void SendDrain(runtime::NodeId node);
+  // As JSON (head_status.cc).
+  const char* StateName() const;
+  nlohmann::json RunJson() const;
+  nlohmann::json NodeJson(const NodeBook& node, const runtime::NodeState* liveness) const;
+  std::string WaitsFor() const;
   std::string StatusJson() const;
+  absl::StatusOr<std::string> RunsJson(const std::string& run_id) const;
+  void KeepEnded(const EndEvent& end);
 
   void OnViewOpened(std::uint64_t run, const std::vector<Member>& members) override;
   void OnMemberLost(std::uint64_t run, runtime::NodeId node, std::uint32_t slot,
@@ -104,9 +139,9 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   runtime::Time started_{};
   std::map<runtime::NodeId, NodeBook> nodes_;
   std::optional<RunBook> run_;
-  std::vector<std::string> ended_runs_;  // JSON of those that ended, newest last; bounded.
-  Monitor* monitor_ = nullptr;           // Of the run that is on; owned by the node.
-  runtime::Drops dropped_before_;        // Of members of runs that ended.
+  std::vector<EndedRun> ended_runs_;  // Newest last; bounded.
+  Monitor* monitor_ = nullptr;        // Of the run that is on; owned by the node.
+  runtime::Drops dropped_before_;     // Of members of runs that ended.
 };
 
 }  // namespace actors

@@ -94,6 +94,12 @@ struct Leave {
   std::uint64_t run = 0;
 };
 
+struct Drain {
+  using Wire = schema::Drain;
+  void Encode(Wire::Builder) const {}
+  static absl::StatusOr<Drain> Decode(Wire::Reader) { return Drain{}; }
+};
+
 enum class RingPurpose : std::uint8_t { kSynchronize, kEvaluate };
 
 struct Decision {
@@ -243,11 +249,12 @@ struct ModelPart {
   bool last = false;
 };
 
-using WorkerProtocol = runtime::Protocol<Assign, PullBase, Decision, Order>;
+using WorkerProtocol = runtime::Protocol<Assign, PullBase, Drain, Decision, Order>;
 using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, Leave, ModelPart>;
 
-// The kind of actor that the head starts on every joined node, and its name there.
+// The kind of actor that the head starts on every node of that role, and its name there.
 inline constexpr char kWorkerKind[] = "worker";
+inline constexpr char kWorkerRole[] = "worker";
 inline constexpr char kWorkerName[] = "worker";
 
 }  // namespace actors

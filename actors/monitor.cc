@@ -201,10 +201,12 @@ void Monitor::OnTick() {
 }
 
 void Monitor::RequestStop() {
+  if (ended_) return;
+  stop_requested_ = true;
   if (round_ != nullptr) {
     round_->RequestStop();
   } else {
-    End(MakeError("STOPPED", Exit::kRunFailed, "the run was stopped before it began"));
+    TryBegin();
   }
 }
 
@@ -223,7 +225,16 @@ std::string Monitor::WaitsFor() const {
   for (const auto& [node, member] : members_) {
     if (!member.ready.has_value()) absl::StrAppend(&names, names.empty() ? "" : ", ", member.slot);
   }
+  if (names.empty()) {
+    return absl::StrCat("workers: ", members_.size(), " of at least ",
+                        options_.config.run.min_workers);
+  }
   return absl::StrCat("slots ", names, " to load model and data");
+}
+
+bool Monitor::IsPaused() const {
+  return !ended_ && round_ != nullptr && round_->lacks_workers() &&
+         round_->phase() != Round::Phase::kFinishing && round_->phase() != Round::Phase::kEnded;
 }
 
 // ------------------------------------------------------------------------------------- the end --

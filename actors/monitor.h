@@ -122,12 +122,22 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   // By the head, on the actor thread.
   // One more worker, at any moment of the run; beyond max_workers it waits for a place.
   void AddCandidate(const Candidate& candidate);
+  // Ends the run at the next boundary, with a synchronization; one that has not begun does so with
+  // whoever has loaded. STOPPED if there is nobody.
   void RequestStop();
   void Fail(const absl::Status& why);
   // A member's process ended: what its launcher says of it, with the last lines of its log.
   void OnProcessExited(runtime::NodeId node, const std::string& description,
                        const std::string& last_lines);
   std::string WaitsFor() const;
+  // The run holds, for want of workers.
+  bool IsPaused() const;
+  // What a node of this run is about, for status; none for the others.
+  struct Standing {
+    const char* state = "UP";  // Or "JOINING", "LEAVING".
+    std::string reason;
+  };
+  std::optional<Standing> StandingOf(runtime::NodeId node) const;
   std::uint64_t step() const { return round_ ? round_->step() : 0; }
   runtime::Drops Dropped() const;
   // By the head and all members, in this run, as far as they have told.
@@ -200,6 +210,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   Past past_;
   std::string last_loss_reason_;
   std::optional<runtime::Time> lacks_workers_since_;
+  bool stop_requested_ = false;
   double theta_ = 0;
   std::unique_ptr<MonitorPolicy> policy_;
   std::unique_ptr<Round> round_;

@@ -158,7 +158,11 @@ void Monitor::TryBegin() {
     if (member.stage == Stage::kLoading) return;
     ready += member.stage == Stage::kReady ? 1 : 0;
   }
-  if (ready >= options_.config.run.min_workers) BeginRun();
+  if (ready >= (stop_requested_ ? 1 : options_.config.run.min_workers)) {
+    BeginRun();
+  } else if (stop_requested_) {
+    End(MakeError("STOPPED", Exit::kRunFailed, "the run was stopped before it began"));
+  }
 }
 
 void Monitor::BeginRun() {
@@ -198,6 +202,7 @@ void Monitor::BeginRun() {
                    .base_root = reference_->base_root,
                    .layout_hash = reference_->layout_hash},
       *policy_);
+  if (stop_requested_) round_->RequestStop();
   began_ = context_->Now();
   Perform(round_->Begin(std::move(view), context_->Now()));
 }
@@ -278,6 +283,7 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
 }
 
 void Monitor::CheckWait() {
+  if (round_ != nullptr && !round_->lacks_workers()) lacks_workers_since_.reset();
   if (!lacks_workers_since_.has_value()) return;
   const RunConfig& config = options_.config;
   const std::size_t there = round_ == nullptr ? 0 : round_->members().size();
@@ -290,6 +296,27 @@ void Monitor::CheckWait() {
       absl::StrCat(there, " of at least ", config.run.min_workers, " workers were there for ",
                    config.run.wait, " s", last_loss_reason_.empty() ? "" : "; ", last_loss_reason_),
       "add machines with rondo join, or lower run.min_workers"));
+}
+
+std::optional<Monitor::Standing> Monitor::StandingOf(NodeId node) const {
+  const auto member = members_.find(node);
+  if (ended_ || member == members_.end()) return std::nullopt;
+  if (member->second.leaving.has_value()) {
+    return Standing{.state = "LEAVING",
+                    .reason = options_.config.run.on_leave_sync ? "its drift is averaged in first"
+                                                                : "it goes between two rounds"};
+  }
+  switch (member->second.stage) {
+    case Stage::kWaiting: return Standing{.reason = "waits for a place: run.max_workers are there"};
+    case Stage::kLoading: return Standing{.state = "JOINING", .reason = "loads model and data"};
+    case Stage::kPulling: return Standing{.state = "JOINING", .reason = "fetches the model"};
+    case Stage::kReady:
+      return Standing{
+          .state = "JOINING",
+          .reason = round_ == nullptr ? "has loaded; others load" : "enters between two rounds"};
+    case Stage::kMember: return Standing{};
+  }
+  REQUIRE(false);
 }
 
 // ---------------------------------------------------------------------------- leaving, losing --

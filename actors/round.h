@@ -133,7 +133,8 @@ class Round {
   RoundActions OnAnswer(std::uint32_t rank, const Answer& answer, runtime::Time now);
   // Checks the deadlines of the present phase.
   RoundActions OnTick(runtime::Time now);
-  // Ends the run at the next boundary, with a synchronization.
+  // Ends the run at the next boundary, with a synchronization of whoever is there: it waits for no
+  // more members, however few there are.
   void RequestStop() { stop_requested_ = true; }
   // Ends the run at once: FINISH(failed) to all members.
   RoundActions Fail(const absl::Status& why, runtime::Time now);
@@ -163,7 +164,7 @@ class Round {
   runtime::Hash128 root() const { return root_; }
   std::uint64_t stale() const { return stale_; }
   // Fewer members than min_workers: waits for newcomers.
-  bool lacks_workers() const { return members_.size() < options_.min_workers; }
+  bool lacks_workers() const { return members_.size() < options_.min_workers && !stop_requested_; }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // Whom the machine waits for and why, for status: "READY of slot 2".

@@ -2,14 +2,17 @@
 
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
 #include "runtime/base/error.h"
+#include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
 namespace actors {
@@ -41,7 +44,59 @@ absl::Status WriteFile(const std::string& path, const std::string& text) {
   return written;
 }
 
+absl::Status Unreadable(const std::string& path, int error) {
+  return runtime::MakeError("FILE_UNREADABLE", runtime::Exit::kUnreadable,
+                            absl::StrCat("cannot read ", path, ": ", std::strerror(error)),
+                            "look at it on the head's machine");
+}
+
+// Until `data` is full or the file ends. 0, or the errno of what failed.
+int ReadFrom(int file, std::uint64_t offset, std::vector<std::uint8_t>& data) {
+  std::size_t done = 0;
+  while (done < data.size()) {
+    const ssize_t count =
+        pread(file, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    if (count == 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  data.resize(done);
+  return 0;
+}
+
 }  // namespace
+
+const char* FileName(RunFile file) {
+  switch (file) {
+    case RunFile::kConfig: return "config.toml";
+    case RunFile::kMetrics: return "metrics.jsonl";
+    case RunFile::kModel: return "model.pt";
+  }
+  REQUIRE(false);
+}
+
+absl::StatusOr<FilePiece> ReadPiece(const std::string& path, std::uint64_t offset,
+                                    std::size_t most) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) {
+    return runtime::MakeError("FILE_NOT_FOUND", runtime::Exit::kNotFound,
+                              absl::StrCat("there is no ", path, " on the head's machine"));
+  }
+  if (file < 0) return Unreadable(path, errno);
+  struct stat status {};
+  FilePiece piece;
+  int error = fstat(file, &status) == 0 ? 0 : errno;
+  if (error == 0) {
+    piece.size = static_cast<std::uint64_t>(status.st_size);
+    const std::uint64_t left = offset < piece.size ? piece.size - offset : 0;
+    piece.data.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, most)));
+    error = ReadFrom(file, offset, piece.data);
+  }
+  close(file);
+  if (error != 0) return Unreadable(path, error);
+  return piece;
+}
 
 absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const std::string& out,
                                                              const std::string& run_id,
@@ -55,8 +110,8 @@ absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const std::string& 
   if (!is_new) return Failed("make the folder", path, "it is there already");
   std::filesystem::create_directory(path + "/logs", error);
   if (error) return Failed("make the folder", path + "/logs", error.message());
-  RETURN_IF_ERROR(WriteFile(path + "/config.toml", ToToml(config)));
-  const std::string metrics_path = path + "/metrics.jsonl";
+  RETURN_IF_ERROR(WriteFile(absl::StrCat(path, "/", FileName(RunFile::kConfig)), ToToml(config)));
+  const std::string metrics_path = absl::StrCat(path, "/", FileName(RunFile::kMetrics));
   const int metrics = open(metrics_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (metrics < 0) return Failed("write", metrics_path, std::strerror(errno));
   return std::unique_ptr<RunFolder>(new RunFolder(path, metrics));
@@ -69,7 +124,7 @@ std::string RunFolder::LogPath(std::uint32_t slot) const {
 }
 
 absl::Status RunFolder::Append(const RunEvent& event) {
-  return WriteAll(metrics_, ToJson(event) + "\n", MetricsPath());
+  return WriteAll(metrics_, ToJson(event) + "\n", PathOf(RunFile::kMetrics));
 }
 
 }  // namespace actors

@@ -9,11 +9,27 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/run_config.h"
 #include "actors/run_event.h"
 
 namespace actors {
+
+// What of it others may fetch.
+enum class RunFile : std::uint8_t { kConfig, kMetrics, kModel };
+// "config.toml", "metrics.jsonl", "model.pt".
+const char* FileName(RunFile file);
+
+// Up to `most` bytes of a file.
+struct FilePiece {
+  std::uint64_t size = 0;  // Of the whole file, as it is now.
+  std::vector<std::uint8_t> data;
+};
+// What stands at `offset`; empty at the end and behind it. FILE_NOT_FOUND, exit 6: no such file
+// (yet); FILE_UNREADABLE, exit 8.
+absl::StatusOr<FilePiece> ReadPiece(const std::string& path, std::uint64_t offset,
+                                    std::size_t most);
 
 class RunFolder {
  public:
@@ -27,9 +43,7 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
   const std::string& path() const { return path_; }
-  std::string ConfigPath() const { return path_ + "/config.toml"; }
-  std::string MetricsPath() const { return path_ + "/metrics.jsonl"; }
-  std::string ModelPath() const { return path_ + "/model.pt"; }
+  std::string PathOf(RunFile file) const { return path_ + "/" + FileName(file); }
   std::string LogPath(std::uint32_t slot) const;
 
   // Appends one line to metrics.jsonl in one write: a crash leaves whole lines, at worst a torn

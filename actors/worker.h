@@ -65,6 +65,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
                   runtime::Responder<ReadyToRun> responder);
   absl::Status On(runtime::Context& context, const PullBase& pull,
                   runtime::Responder<Nothing> responder);
+  absl::Status On(runtime::Context& context, const Drain& drain);
   absl::Status On(runtime::Context& context, const Decision& decision);
   absl::Status On(runtime::Context& context, const Order& order);
 

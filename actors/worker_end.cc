@@ -79,6 +79,11 @@ void Worker::SendModel(const std::string& path, std::uint64_t offset) {
                 });
 }
 
+absl::Status Worker::On(runtime::Context& context, const Drain& drain) {
+  RequestLeave();
+  return absl::OkStatus();
+}
+
 void Worker::RequestLeave() {
   if (std::exchange(leaving_, true)) return;
   if (run_ == nullptr || run_->ending || run_->replica == nullptr) {

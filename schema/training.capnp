@@ -91,10 +91,79 @@ struct RunEvent {
 }
 
 struct StopRun {
-  # client -> head: end the run at the next step boundary, with a synchronization. Answer: Nothing.
+  # client -> head: end the run at the next step boundary, with a synchronization. Answer:
+  # StopAccepted.
 
   runId @0 :Text;
-  # Empty: the run that is running.
+  # Empty: the run that is on.
+}
+
+struct StopAccepted {
+  # head -> client: this run will end; RunsRequest tells when it has.
+
+  runId @0 :Text;
+}
+
+struct RunsRequest {
+  # client -> head. Answer: RunsReply.
+
+  runId @0 :Text;
+  # Empty: all that the head knows.
+}
+
+struct RunsReply {
+  # head -> client: what `rondo runs --json` prints as its data.
+
+  json @0 :Text;
+}
+
+enum RunFile {
+  # What a client may fetch of a run's folder.
+
+  config @0;
+  # config.toml.
+  metrics @1;
+  # metrics.jsonl; it grows while the run is on.
+  model @2;
+  # model.pt; there once the run has ended.
+}
+
+struct FetchPart {
+  # client -> head, one at a time: hand over a piece of a file of a run. Answer: FilePart.
+
+  runId @0 :Text;
+  file @1 :RunFile;
+  offset @2 :UInt64;
+  # Bytes from the file's start.
+}
+
+struct FilePart {
+  # head -> client: what stands at that offset.
+
+  size @0 :UInt64;
+  # Of the whole file as it is now, in bytes.
+  data @1 :Data;
+  # At most 512 KiB; empty only at the file's end.
+}
+
+struct LeaveNode {
+  # client -> head: let these workers leave in order, and their processes end. Answer: LeavingNodes,
+  # at once; StatusReply tells when they are gone.
+
+  node @0 :Text;
+  # A worker's name or id (whole, or its first 8 digits), else the name of a machine: all its workers,
+  # NODE-0, NODE-1 and so on.
+}
+
+struct LeavingNodes {
+  # head -> client: who is leaving now.
+
+  struct Leaver {
+    node @0 :NodeId;
+    name @1 :Text;
+  }
+  nodes @0 :List(Leaver);
+  # 1 to 1024.
 }
 
 struct StatusRequest {
@@ -192,6 +261,10 @@ struct Leave {
   # drift in a commit if run.on_leave_sync says so.
 
   run @0 :UInt64;
+}
+
+struct Drain {
+  # head -> worker: leave the run, if you are in one, and end the process (`rondo leave`).
 }
 
 struct Member {

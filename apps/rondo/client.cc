@@ -128,15 +128,29 @@ void Client::Post(absl::AnyInvocable<void(runtime::Context&)> action) {
   poster.Post([context, action = std::move(action)]() mutable { action(*context); });
 }
 
+bool Client::IsNoAnswer(const absl::Status& status) {
+  return !runtime::HasUserError(status) &&
+         (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status));
+}
+
 absl::Status Client::Gone() const {
-  return Ended().value_or(runtime::MakeError("HEAD_SILENT", runtime::Exit::kHeadUnreachable,
-                                             "the head did not answer",
-                                             "see whether it is alive: rondo status"));
+  const std::optional<absl::Status> ended = Ended();
+  if (!ended.has_value()) {
+    return runtime::MakeError("HEAD_SILENT", runtime::Exit::kHeadUnreachable,
+                              "the head did not answer", "see whether it is alive: rondo status");
+  }
+  if (!ended->ok() && runtime::HasUserError(*ended)) return *ended;
+  return runtime::MakeError("HEAD_LOST", runtime::Exit::kHeadUnreachable,
+                            "the head went away before it answered");
 }
 
 absl::StatusOr<actors::RunAccepted> Client::Submit(const std::string& config) {
   return Ask(actors::SubmitRun{.config = config, .follower = runtime::ActorIdOf(kClientName)},
              kSubmitTimeout);
+}
+
+absl::StatusOr<actors::RunAccepted> Client::SubmitUnfollowed(const std::string& config) {
+  return Ask(actors::SubmitRun{.config = config}, kSubmitTimeout);
 }
 
 std::optional<actors::RunEventLine> Client::NextEvent(runtime::Time deadline) {

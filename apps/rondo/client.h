@@ -40,6 +40,7 @@ class Client {
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ConnectOptions& options);
   ~Client();
 
+  // What the head refuses with; HEAD_LOST or HEAD_SILENT, exit 3, if it cannot answer.
   template <runtime::Question M>
   absl::StatusOr<typename M::Reply> Ask(const M& question, runtime::Duration timeout) {
     struct Slot {
@@ -61,7 +62,7 @@ class Client {
     while (!slot->reply.has_value() && std::chrono::steady_clock::now() < deadline) {
       slot->changed.WaitUntil(slot->mutex, deadline);
     }
-    if (!slot->reply.has_value()) return Gone();
+    if (!slot->reply.has_value() || IsNoAnswer(slot->reply->status())) return Gone();
     return *std::move(slot->reply);
   }
 
@@ -74,6 +75,8 @@ class Client {
 
   // Submits the run; its events come here.
   absl::StatusOr<actors::RunAccepted> Submit(const std::string& config);
+  // Nothing of the run comes here.
+  absl::StatusOr<actors::RunAccepted> SubmitUnfollowed(const std::string& config);
   // The next event, if one comes by `deadline`.
   std::optional<actors::RunEventLine> NextEvent(runtime::Time deadline);
   // Why the node of this client has ended, if it has.
@@ -108,6 +111,8 @@ class Client {
   absl::Status SpawnActor(runtime::Node& node);
   // Runs `action` on the actor thread.
   void Post(absl::AnyInvocable<void(runtime::Context&)> action);
+  // Not what the head said, but that it said nothing.
+  static bool IsNoAnswer(const absl::Status& status);
   absl::Status Gone() const;
 
   std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();

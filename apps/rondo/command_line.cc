@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "actors/run_config_keys.h"
+#include "apps/rondo/command_line_parts.h"
 #include "apps/rondo/verb_parser.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
@@ -16,7 +17,6 @@
 namespace apps {
 namespace {
 
-using Arguments = std::vector<std::string>;
 using runtime::Exit;
 using runtime::MakeError;
 
@@ -25,19 +25,6 @@ absl::Status InvalidValue(const std::string& flag, const std::string& text,
   return MakeError("USAGE_INVALID_VALUE", Exit::kUsage,
                    absl::StrCat(flag, " must be ", expected, ", not \"", text, "\""), "");
 }
-
-std::optional<std::string> Lookup(const Environment& environment, const std::string& name) {
-  const auto found = environment.find(name);
-  if (found == environment.end() || found->second.empty()) return std::nullopt;
-  return found->second;
-}
-
-// --head before RONDO_HEAD.
-HeadChoice ChooseHead(const std::string& flag, const Environment& environment) {
-  return flag.empty() ? Lookup(environment, "RONDO_HEAD") : flag;
-}
-
-constexpr char kHeadHelp[] = "the head to talk to; else RONDO_HEAD, else the newest head here";
 
 // ---- run ----
 
@@ -71,6 +58,8 @@ absl::StatusOr<Command> ParseRun(const Arguments& arguments, const Environment& 
                     "a TOML file such as apps/examples/digits.toml");
   parser.Text("--head", "WHERE", &head, "submit to this head; else RONDO_HEAD, else run here");
   parser.Switch("--dry-run", &options.dry_run, "print every resolved value and its origin; no run");
+  bool no_wait = false;
+  parser.Switch("--no-wait", &no_wait, "with a head: submit, print the run's id, and end");
   parser.Texts("--set", "KEY=VALUE", &sets, "override any key: --set strategy.theta=0.5");
   std::vector<std::pair<std::string, std::string>> values;  // Flag and value of [run]'s keys.
   for (const actors::ConfigKey& key : actors::ConfigKeys()) {
@@ -98,6 +87,12 @@ absl::StatusOr<Command> ParseRun(const Arguments& arguments, const Environment& 
     if (!value.empty()) options.overrides.push_back({"run." + name, value, FlagOfKey(name)});
   }
   options.head = ChooseHead(head, environment);
+  options.wait = !no_wait;
+  if (no_wait && !options.head.has_value()) {
+    return MakeError("USAGE_MISSING_ARGUMENT", Exit::kUsage,
+                     "rondo run --no-wait needs --head: without one the run ends with this process",
+                     "rondo run CONFIG --head WHERE --no-wait");
+  }
   return parser.Made(options);
 }
 
@@ -269,6 +264,10 @@ constexpr Verb kVerbs[] = {
     {"join", "add this machine to a cluster", ParseJoin},
     {"status", "show nodes, runs and traffic", ParseStatus},
     {"check", "look before running: config, data, machine, head", ParseCheck},
+    {"stop", "end a run in order", ParseStop},
+    {"runs", "list the runs of a head", ParseRuns},
+    {"show", "show one run; fetch its model", ParseShow},
+    {"leave", "take a worker or a machine out of a cluster", ParseLeave},
     {"down", "stop a cluster", ParseDown},
     {"bench", "measure this machine", ParseBench},
     {"version", "print the version", ParseVersion},

@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
             .runs_folder = self->options_.runs_folder,
             .sent = [self] { return self->transport_->SentBytes(); },
             .dropped = [self] { return self->node_->Dropped(); },
+            .nodes = [self] { return self->node_->Nodes(); },
             .quit = [self](const absl::Status& why) { self->node_->RequestEnd(why); }});
       },
       runtime::Supervision{.max_restarts = 0}));

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "apps/rondo/client.h"
+#include "apps/rondo/host_name.h"
 #include "apps/rondo/signals.h"
 #include "apps/rondo/verbs.h"
 #include "apps/rondo/worker_pool.h"
@@ -37,11 +38,6 @@ class Folder {
  private:
   const std::string path_;
 };
-
-std::string HostName() {
-  char name[256] = {};
-  return gethostname(name, sizeof(name) - 1) == 0 ? name : "machine";
-}
 
 absl::Status RefuseOffLoopback(const JoinOptions& options) {
   ASSIGN_OR_RETURN(const runtime::Address address, runtime::ParseConnectAddress(options.where));

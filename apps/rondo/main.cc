@@ -44,6 +44,10 @@ struct Dispatch {
   absl::StatusOr<int> operator()(const StatusOptions& options) { return Status(options, output); }
   absl::StatusOr<int> operator()(const CheckOptions& options) { return Check(options, output); }
   absl::StatusOr<int> operator()(const DownOptions& options) { return Down(options, output); }
+  absl::StatusOr<int> operator()(const StopOptions& options) { return Stop(options, output); }
+  absl::StatusOr<int> operator()(const RunsOptions& options) { return Runs(options, output); }
+  absl::StatusOr<int> operator()(const ShowOptions& options) { return Show(options, output); }
+  absl::StatusOr<int> operator()(const LeaveOptions& options) { return Leave(options, output); }
   absl::StatusOr<int> operator()(const BenchAllreduceOptions& options) {
     return BenchAllreduce(options, output);
   }

@@ -26,6 +26,7 @@ struct RunOptions {
   // --head or RONDO_HEAD: submit there. None: embedded, a head and workers on this machine.
   std::optional<std::string> head;
   bool dry_run = false;
+  bool wait = true;  // False, with a head only: submit, and follow nothing.
 };
 
 struct HeadOptions {
@@ -49,7 +50,7 @@ struct JoinOptions {
   bool insecure = false;
 };
 
-// For status, down and check; none: RONDO_HEAD was not set either, look for the newest head that
+// For the verbs that ask a head; none: RONDO_HEAD was not set either, look for the newest head that
 // this user started on this machine.
 using HeadChoice = std::optional<std::string>;
 
@@ -65,6 +66,29 @@ struct CheckOptions {
 
 struct DownOptions {
   HeadChoice head;
+};
+
+struct StopOptions {
+  HeadChoice head;
+  std::string run_id;  // Empty: the run that is on.
+  bool wait = true;    // Until it has ended.
+  runtime::Duration timeout = std::chrono::minutes(10);
+};
+
+struct RunsOptions {
+  HeadChoice head;
+};
+
+struct ShowOptions {
+  HeadChoice head;
+  std::string run_id;
+  std::string fetch;  // Folder for its files; empty: none are wanted.
+};
+
+struct LeaveOptions {
+  HeadChoice head;
+  std::string node;  // A worker's name or id, or a machine's name; empty: this machine's.
+  runtime::Duration timeout = std::chrono::minutes(2);
 };
 
 struct BenchAllreduceOptions {
@@ -85,7 +109,8 @@ struct Command {
   std::string verb;
   OutputOptions output;
   std::variant<RunOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions, DownOptions,
-               BenchAllreduceOptions, VersionOptions, HelpOptions>
+               StopOptions, RunsOptions, ShowOptions, LeaveOptions, BenchAllreduceOptions,
+               VersionOptions, HelpOptions>
       options;
 };
 

@@ -138,6 +138,26 @@ absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::str
   return 0;
 }
 
+// On the cluster of `head`, which is left to it.
+absl::StatusOr<int> Submit(const actors::RunConfig& config, const std::string& head,
+                           Output& output) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Client> client,
+                   Client::Connect({.address = head, .name = "rondo run"}));
+  ASSIGN_OR_RETURN(const actors::RunAccepted accepted,
+                   client->SubmitUnfollowed(actors::ToToml(config)));
+  nlohmann::ordered_json data{
+      {"run_id", accepted.run_id}, {"head", head}, {"folder", accepted.folder}};
+  output.Data("run", data.dump());
+  data["event"] = "submitted";
+  data["terminal"] = true;
+  output.Event(data.dump());
+  output.Text(absl::StrCat("run ", accepted.run_id, " submitted; files in ", accepted.folder,
+                           " on the head's machine\nfollow it:    rondo status -w --head ", head,
+                           "\nits result:   rondo show ", accepted.run_id, " --head ", head,
+                           "\nend it early: rondo stop ", accepted.run_id, " --head ", head));
+  return 0;
+}
+
 }  // namespace
 
 absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
@@ -152,6 +172,9 @@ absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
   const std::string warning = options.head.has_value() ? WarningOfSubmitted(resolved) : "";
   if (!warning.empty()) output.Note("warning: " + warning);
   if (options.dry_run) return DryRun(resolved, warning, output);
+  if (options.head.has_value() && !options.wait) {
+    return Submit(resolved.config, *options.head, output);
+  }
   return options.head.has_value() ? RunSubmitted(resolved.config, *options.head, output)
                                   : RunEmbedded(resolved.config, output);
 }

@@ -7,49 +7,18 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "apps/rondo/format.h"
+#include "apps/rondo/head_json.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
 
 namespace apps {
 namespace {
 
-using Json = nlohmann::json;
 using Rows = std::vector<std::vector<std::string>>;
 
 // Runs that have ended and are still shown.
 constexpr std::size_t kEndedShown = 5;
-
-absl::StatusOr<Json> Parse(const std::string& text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const bool whole = json.is_object() && json.contains("nodes") && json["nodes"].is_array() &&
-                     json.contains("runs") && json["runs"].is_array();
-  if (whole) return json;
-  return runtime::MakeError("BAD_STATUS", runtime::Exit::kIncompatible,
-                            "the head's status cannot be read: it is another version's",
-                            "compare rondo version on both machines");
-}
-
-std::string TextOf(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::uint64_t CountOf(const Json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-double SecondsOf(const Json& object) {
-  const auto found = object.find("seconds");
-  return found != object.end() && found->is_number() ? found->get<double>() : -1;
-}
-
-bool IsOn(const Json& run) {
-  return TextOf(run, "state") == "running" || TextOf(run, "state") == "queued";
-}
 
 std::string Plural(std::size_t count, const std::string& noun) {
   return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
@@ -63,11 +32,13 @@ std::size_t CountRole(const Json& json, const std::string& role) {
 
 // Those who ask, this status among them, are no part of the cluster.
 std::string RenderNodes(const Json& json) {
-  Rows rows = {{"node", "role", "state", "up", "pid"}};
+  Rows rows = {{"node", "id", "role", "slot", "state", "up", "pid", "why"}};
   for (const Json& node : json["nodes"]) {
     if (TextOf(node, "role") == "client") continue;
-    rows.push_back({TextOf(node, "name"), TextOf(node, "role"), TextOf(node, "state"),
-                    FormatSeconds(SecondsOf(node)), std::to_string(CountOf(node, "pid"))});
+    rows.push_back({TextOf(node, "name"), TextOf(node, "id").substr(0, 8), TextOf(node, "role"),
+                    node.contains("slot") ? std::to_string(CountOf(node, "slot")) : "",
+                    TextOf(node, "state"), FormatSeconds(SecondsOf(node, "seconds")),
+                    std::to_string(CountOf(node, "pid")), TextOf(node, "reason")});
   }
   std::sort(rows.begin() + 1, rows.end());
   if (rows.size() == 1) {
@@ -122,17 +93,27 @@ std::string OrNothing(const std::string& text) { return text.empty() ? "nothing"
 
 }  // namespace
 
+absl::StatusOr<Json> ReadStatus(const std::string& text) {
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool whole = json.is_object() && json.contains("nodes") && json["nodes"].is_array() &&
+                     json.contains("runs") && json["runs"].is_array();
+  if (whole) return json;
+  return runtime::MakeError("BAD_STATUS", runtime::Exit::kIncompatible,
+                            "the head's status cannot be read: it is another version's",
+                            "compare rondo version on both machines");
+}
+
 absl::StatusOr<std::string> RenderStatus(const std::string& json_text) {
-  ASSIGN_OR_RETURN(const Json json, Parse(json_text));
-  return absl::StrCat("head ", TextOf(json, "address"), "  up ", FormatSeconds(SecondsOf(json)),
-                      "  ", Plural(CountRole(json, "worker"), "worker"), "\n\n", RenderNodes(json),
-                      "\n", RenderRuns(json), "\nhead sent     ",
-                      OrNothing(RenderCounts(json, "sent", FormatBytes)), "\ndropped       ",
-                      OrNothing(RenderCounts(json, "dropped", FormatCount)), "\n");
+  ASSIGN_OR_RETURN(const Json json, ReadStatus(json_text));
+  return absl::StrCat(
+      "head ", TextOf(json, "address"), "  up ", FormatSeconds(SecondsOf(json, "seconds")), "  ",
+      Plural(CountRole(json, "worker"), "worker"), "\n\n", RenderNodes(json), "\n",
+      RenderRuns(json), "\nhead sent     ", OrNothing(RenderCounts(json, "sent", FormatBytes)),
+      "\ndropped       ", OrNothing(RenderCounts(json, "dropped", FormatCount)), "\n");
 }
 
 absl::StatusOr<std::string> RenderWhatIsOn(const std::string& json_text) {
-  ASSIGN_OR_RETURN(const Json json, Parse(json_text));
+  ASSIGN_OR_RETURN(const Json json, ReadStatus(json_text));
   std::string text;
   for (const Json& run : json["runs"]) {
     if (!IsOn(run)) continue;
