@@ -67,10 +67,12 @@ absl::StatusOr<Json> ReadRun(const std::string& json) {
 absl::Status ErrorOf(const Json& run) {
   const std::string state = TextOf(run, "state");
   if (state != "failed" && state != "aborted") return absl::OkStatus();
+  const std::string code = TextOf(run, "code");
   const absl::StatusOr<runtime::Exit> exit =
       runtime::ExitOf(static_cast<int>(CountOf(run, "exit") % 256));
-  return runtime::MakeError(TextOf(run, "code"), exit.value_or(runtime::Exit::kRunFailed),
-                            TextOf(run, "message"), TextOf(run, "hint"));
+  return runtime::MakeError(code.empty() ? "RUN_FAILED" : code,
+                            exit.value_or(runtime::Exit::kRunFailed), TextOf(run, "message"),
+                            TextOf(run, "hint"));
 }
 
 std::string RenderRuns(const Json& runs, const std::string& head) {

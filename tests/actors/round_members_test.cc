@@ -168,6 +168,25 @@ TEST(RoundMembers, WithFewerThanMinWorkersItHoldsUntilOthersCome) {
 
 // -------------------------------------------------------------------------- coming and leaving --
 
+TEST(RoundMembers, AStopWaitsForNoMoreMembers) {
+  Table table({.min_workers = 3, .max_steps = 100});
+  table.AllReport(0);
+  table.AllReport(1);
+  table.Lose({12});
+  EXPECT_THAT(Lines(table.AllReport(1)), IsEmpty());
+  EXPECT_EQ(table.round->phase(), Round::Phase::kHolding);
+  EXPECT_TRUE(table.round->lacks_workers());
+  table.round->RequestStop();
+  EXPECT_FALSE(table.round->lacks_workers());
+  EXPECT_FALSE(table.round->CanAdmit());
+  EXPECT_THAT(Lines(table.round->OnTick(table.now)), ElementsAre("prepare synchronize"));
+  table.AllReady(RingPurpose::kSynchronize, 1);
+  table.AllDone();
+  EXPECT_EQ(table.round->phase(), Round::Phase::kEvaluatingBase);
+  table.AllEvaluated(1);
+  EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended"));
+}
+
 TEST(RoundMembers, ANewcomerEntersBetweenTwoRoundsAndOnlyThere) {
   Table table;
   table.AllReport(0);

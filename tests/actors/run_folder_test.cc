@@ -37,12 +37,13 @@ TEST_F(Folder, HoldsConfigMetricsAndPlacesForTheRest) {
   const auto folder = RunFolder::Create(out_, "7f3a", config);
   ASSERT_OK(folder);
   EXPECT_EQ((*folder)->path(), out_ + "/7f3a");
-  const auto again = ParseRunConfig(tests::ReadWholeFile((*folder)->ConfigPath()), "again");
+  const std::string text = tests::ReadWholeFile((*folder)->PathOf(RunFile::kConfig));
+  const auto again = ParseRunConfig(text, "again");
   ASSERT_OK(again);
   EXPECT_EQ(again->run.seed, 42u);
   std::ofstream((*folder)->LogPath(3)) << "a line\n";
   EXPECT_EQ(tests::ReadWholeFile(out_ + "/7f3a/logs/slot-3.log"), "a line\n");
-  EXPECT_EQ((*folder)->ModelPath(), out_ + "/7f3a/model.pt");
+  EXPECT_EQ((*folder)->PathOf(RunFile::kModel), out_ + "/7f3a/model.pt");
 }
 
 TEST_F(Folder, MetricsAreOnDiskLineByLine) {
@@ -50,8 +51,29 @@ TEST_F(Folder, MetricsAreOnDiskLineByLine) {
   ASSERT_OK(folder);
   ASSERT_OK((*folder)->Append(Event(1)));
   ASSERT_OK((*folder)->Append(Event(2)));
-  EXPECT_EQ(tests::ReadWholeFile((*folder)->MetricsPath()),
+  EXPECT_EQ(tests::ReadWholeFile((*folder)->PathOf(RunFile::kMetrics)),
             ToJson(Event(1)) + "\n" + ToJson(Event(2)) + "\n");
+}
+
+TEST_F(Folder, AFileIsReadInPieces) {
+  const auto folder = RunFolder::Create(out_, "7f3a", {});
+  ASSERT_OK(folder);
+  const std::string path = (*folder)->PathOf(RunFile::kModel);
+  EXPECT_EQ(runtime::ToUserError(ReadPiece(path, 0, 4).status()).code, "FILE_NOT_FOUND");
+  std::ofstream(path) << "0123456789";
+  const auto piece = [&](std::uint64_t offset, std::size_t most) {
+    const auto read = ReadPiece(path, offset, most);
+    EXPECT_OK(read);
+    EXPECT_EQ(read->size, 10u);
+    return std::string(read->data.begin(), read->data.end());
+  };
+  EXPECT_EQ(piece(0, 4), "0123");
+  EXPECT_EQ(piece(8, 4), "89");
+  EXPECT_EQ(piece(10, 4), "");
+  EXPECT_EQ(piece(~0ull, 4), "");
+  // What is no file.
+  EXPECT_EQ(runtime::ToUserError(ReadPiece((*folder)->path(), 0, 4).status()).code,
+            "FILE_UNREADABLE");
 }
 
 TEST_F(Folder, AnOldRunIsNeverOverwritten) {

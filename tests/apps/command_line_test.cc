@@ -82,6 +82,10 @@ TEST(CommandLine, OutputFlagsWorkOnEveryVerb) {
                                              {"status"},
                                              {"check"},
                                              {"down"},
+                                             {"stop"},
+                                             {"runs"},
+                                             {"show", "7f3a"},
+                                             {"leave"},
                                              {"version"},
                                              {"bench", "allreduce"},
                                              {"help"}}) {
@@ -94,6 +98,38 @@ TEST(CommandLine, OutputFlagsWorkOnEveryVerb) {
     EXPECT_TRUE(command->output.quiet);
     EXPECT_TRUE(command->output.no_color);
   }
+}
+
+TEST(CommandLine, VerbsAboutRunsReadEveryFlag) {
+  const auto stop =
+      Parsed<StopOptions>({"stop", "7f3a", "--no-wait", "--timeout", "30s", "--head", "h:1"});
+  EXPECT_EQ(stop.run_id, "7f3a");
+  EXPECT_FALSE(stop.wait);
+  EXPECT_EQ(stop.timeout, seconds(30));
+  EXPECT_EQ(stop.head, "h:1");
+  const auto show = Parsed<ShowOptions>({"show", "7f3a", "--fetch", "d", "--head", "h:1"});
+  EXPECT_EQ(show.run_id, "7f3a");
+  EXPECT_EQ(show.fetch, "d");
+  const auto leave = Parsed<LeaveOptions>({"leave", "box-0", "--timeout", "5"});
+  EXPECT_EQ(leave.node, "box-0");
+  EXPECT_EQ(leave.timeout, seconds(5));
+  EXPECT_EQ(Parsed<RunsOptions>({"runs"}, {{"RONDO_HEAD", "a:1"}}).head, "a:1");
+}
+
+TEST(CommandLine, VerbsAboutRunsHaveDefaults) {
+  const auto stop = Parsed<StopOptions>({"stop"});
+  EXPECT_EQ(stop.run_id, "");
+  EXPECT_TRUE(stop.wait);
+  EXPECT_EQ(Parsed<LeaveOptions>({"leave"}).node, "");
+  EXPECT_EQ(Refused({"show"}).code, "USAGE_MISSING_ARGUMENT");
+  EXPECT_EQ(Refused({"leave", "a", "b"}).code, "USAGE_UNEXPECTED_ARGUMENT");
+}
+
+TEST(CommandLine, OnlyARunThatIsSubmittedNeedsNoWaiting) {
+  EXPECT_FALSE(Parsed<RunOptions>({"run", "c", "--head", "h:1", "--no-wait"}).wait);
+  EXPECT_TRUE(Parsed<RunOptions>({"run", "c", "--head", "h:1"}).wait);
+  EXPECT_FALSE(Parsed<RunOptions>({"run", "c", "--no-wait"}, {{"RONDO_HEAD", "h:1"}}).wait);
+  EXPECT_EQ(Refused({"run", "c", "--no-wait"}).code, "USAGE_MISSING_ARGUMENT");
 }
 
 TEST(CommandLine, BenchReadsEveryFlag) {

@@ -9,9 +9,11 @@ namespace apps {
 namespace {
 
 constexpr char kBusy[] = R"({"address":"127.0.0.1:7070","seconds":724,
-  "nodes":[{"name":"b-1","role":"worker","state":"UP","pid":12,"seconds":3.25},
+  "nodes":[{"id":"bbbb222222222222","name":"b-1","role":"worker","state":"SUSPECT","pid":12,
+            "reason":"nothing heard for 1.2 s","seconds":3.25},
            {"name":"rondo status","role":"client","state":"UP","pid":99,"seconds":0},
-           {"name":"b-0","role":"worker","state":"UP","pid":1011,"seconds":720}],
+           {"id":"aaaa111111111111","name":"b-0","role":"worker","slot":0,"state":"UP","pid":1011,
+            "reason":"","seconds":720}],
   "runs":[{"run_id":"aa","state":"failed","step":5,"max_steps":10,"syncs":1,"workers":2,
            "bytes_total":0,"code":"WORKER_LOST"},
           {"run_id":"bb","state":"running","step":1240,"max_steps":4000,"syncs":9,"workers":2,
@@ -25,9 +27,9 @@ TEST(StatusText, ShowsNodesRunsTrafficAndDrops) {
   EXPECT_EQ(*text,
             "head 127.0.0.1:7070  up 12m04s  2 workers\n"
             "\n"
-            "node  role    state      up   pid\n"
-            "b-0   worker  UP     12m00s  1011\n"
-            "b-1   worker  UP      3.2 s    12\n"
+            "node  id        role    slot  state        up   pid  why\n"
+            "b-0   aaaa1111  worker  0     UP       12m00s  1011\n"
+            "b-1   bbbb2222  worker        SUSPECT   3.2 s    12  nothing heard for 1.2 s\n"
             "\n"
             "run  state           step  syncs  workers     sent  waits for\n"
             "aa   failed          5/10      1        2      0 B  WORKER_LOST\n"
@@ -68,6 +70,14 @@ TEST(StatusText, RefusesWhatIsNoStatus) {
 TEST(StatusText, IsNotBrokenByMembersOfAnotherKind) {
   EXPECT_OK(RenderStatus(
       R"({"nodes":[1,{"name":3,"seconds":"x"}],"runs":[null,{"step":-1}],"dropped":[]})"));
+}
+
+TEST(StatusText, APausedRunIsOn) {
+  const std::string paused =
+      R"({"nodes":[],"runs":[{"run_id":"a","state":"paused","step":3,
+          "waits_for":"workers: 1 of 2"}]})";
+  EXPECT_NE(RenderStatus(paused)->find("workers: 1 of 2"), std::string::npos);
+  EXPECT_EQ(*RenderWhatIsOn(paused), "run a at step 3");
 }
 
 TEST(StatusText, TellsWhatRondoDownEnds) {
