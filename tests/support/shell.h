@@ -25,8 +25,9 @@ inline std::string ReadWholeFile(const std::string& path) {
   return text.str();
 }
 
-// `command` in folder `directory`, with an empty stdin. What it redirects itself is not in `out` and
-// `err`. `environment` is a command that sets up its environment: PATH alone, unless told otherwise.
+// `command` in folder `directory`, with an empty stdin. What it redirects itself is not in `out`
+// and `err`. `environment` is a command that sets up its environment: PATH alone, unless told
+// otherwise.
 inline constexpr char kCleanEnvironment[] = "env -i PATH=\"$PATH\"";
 inline constexpr char kOurEnvironment[] = "env";
 inline ShellResult RunInShell(const std::string& directory, const std::string& command,

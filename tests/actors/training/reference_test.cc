@@ -111,8 +111,8 @@ Trace Cluster() {
       << "\nevaluate_every = 0\nout = \"" << folder << "/runs\"\n"
       << "[strategy]\nname = \"fda\"\nestimator = \"exact\"\ntheta = " << kTheta << "\n";
   // In our own environment: it may choose the kernels of BLAS and oneDNN, and so the last bits.
-  const tests::ShellResult run = tests::RunInShell(folder, RONDO_PROGRAM " run exact.toml --jsonl",
-                                                   tests::kOurEnvironment);
+  const tests::ShellResult run =
+      tests::RunInShell(folder, RONDO_PROGRAM " run exact.toml --jsonl", tests::kOurEnvironment);
   EXPECT_EQ(run.exit_code, 0) << run.err;
   Trace trace;
   std::istringstream lines(run.out);
