@@ -90,6 +90,7 @@ absl::StatusOr<ConnectionMonitor> ConnectionMonitor::Watch(void* context, void* 
     return ZmqError("cannot watch a socket");
   }
   ConnectionMonitor monitor;
+  monitor.watched_.reset(socket);
   ASSIGN_OR_RETURN(monitor.events_, NewZmqSocket(context, ZMQ_PAIR));
   SetOption(monitor.events_.get(), ZMQ_LINGER, 0);
   // libzmq's I/O thread would wait for room.
