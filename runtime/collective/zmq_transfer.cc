@@ -5,7 +5,6 @@
 #include <zmq.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -13,6 +12,7 @@
 #include "runtime/collective/zmq_transfer_link.h"
 #include "runtime/collective/zmq_transfer_server.h"
 #include "runtime/net/zmq_handles.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 namespace {
@@ -114,14 +114,9 @@ void ZmqTransfer::Wait() {
   const Duration timeout =
       client_->HasJob() ? std::min(kIdleInterval, client_->NextDeadline() - now) : kIdleInterval;
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  std::array<zmq_pollitem_t, 5> items = {{{nullptr, event_fd_, ZMQ_POLLIN, 0},
-                                          {server_->socket(), 0, ZMQ_POLLIN, 0},
-                                          {server_->events(), 0, ZMQ_POLLIN, 0},
-                                          {link_->socket(), 0, ZMQ_POLLIN, 0},
-                                          {link_->events(), 0, ZMQ_POLLIN, 0}}};
-  zmq_poll(items.data(), link_->socket() != nullptr ? 5 : 3,
-           static_cast<long>(std::max<std::int64_t>(0, milliseconds)));
-  if ((items[0].revents & ZMQ_POLLIN) != 0) {
+  ZmqInput* const inputs[] = {server_->requests(), server_->events(), link_->answers(),
+                              link_->events()};
+  if (WaitForInput(event_fd_, inputs, static_cast<int>(std::max<std::int64_t>(0, milliseconds)))) {
     eventfd_t count;
     eventfd_read(event_fd_, &count);
   }

@@ -39,11 +39,13 @@ absl::Status ZmqTransferLink::Connect(const TransferDonor& donor) {
   ASSIGN_OR_RETURN(ZmqSocket dealer, NewZmqSocket(context_, ZMQ_DEALER));
   SetCommonOptions(dealer.get(), address.IsIpv6(), kMaxTransferFloats * sizeof(float));
   SetOption(dealer.get(), ZMQ_RCVHWM, kMaxWaitingAnswers);
-  ASSIGN_OR_RETURN(events_, ConnectionMonitor::Watch(context_, dealer.get()));
+  ASSIGN_OR_RETURN(ConnectionMonitor events, ConnectionMonitor::Watch(context_, dealer.get()));
   if (zmq_connect(dealer.get(), address.ToString().c_str()) != 0) {
     return ZmqError(absl::StrCat("cannot connect to ", address.ToString()));
   }
   dealer_ = std::move(dealer);
+  events_ = std::move(events);
+  from_dealer_ = ZmqInput(dealer_.get());
   ++opened_;
   counters_.sent_bytes.fetch_add(kHandshakeBytes);
   return absl::OkStatus();
@@ -51,11 +53,13 @@ absl::Status ZmqTransferLink::Connect(const TransferDonor& donor) {
 
 void ZmqTransferLink::Disconnect() {
   events_ = {};
+  from_dealer_ = {};
   dealer_.reset();
 }
 
 absl::Status ZmqTransferLink::SendRequest(const Hash128& root, const TransferRequest& request) {
   const std::span<const std::byte> bytes = encoder_.Encode({.root = root, .body = request});
+  from_dealer_.Touch();
   if (ZmqMessage(bytes).Send(dealer_.get(), 0) != 0) return ZmqError("cannot send a request");
   counters_.sent_bytes.fetch_add(BytesOnWire(bytes.size()));
   return absl::OkStatus();
@@ -63,7 +67,7 @@ absl::Status ZmqTransferLink::SendRequest(const Hash128& root, const TransferReq
 
 bool ZmqTransferLink::TakeAnswer(TransferClient& client) {
   ZmqMessage header, body;
-  if (dealer_ == nullptr || !header.Receive(dealer_.get())) return false;
+  if (!from_dealer_.Receive(header)) return false;
   int parts = 1;
   for (bool more = header.more(); more; more = body.more(), ++parts) {
     if (!body.Receive(dealer_.get())) break;
@@ -107,13 +111,13 @@ void ZmqTransferLink::OnAnswer(TransferClient& client, const ZmqMessage& header,
 
 void ZmqTransferLink::TakeFailure(TransferClient& client) {
   const char* failure = nullptr;
-  events_.input()->Touch();  // The poll before this looked at it.
   while (failure == nullptr) {
     const std::optional<ConnectionEvent> event = events_.Next();
     if (!event.has_value()) return;
     failure = FailureOf(event->kind);
   }
   // What it had said before comes first; it may end the fetch, or lead to another donor.
+  from_dealer_.Touch();
   const std::uint64_t connection = opened_;
   while (connection == opened_ && TakeAnswer(client)) {
   }

@@ -14,6 +14,7 @@
 #include "runtime/collective/transfer_message.h"
 #include "runtime/collective/zmq_transfer.h"
 #include "runtime/net/zmq_handles.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 
@@ -31,9 +32,9 @@ class ZmqTransferLink final : public TransferLink {
   bool TakeAnswer(TransferClient& client);
   // Tells `client` if the connection failed.
   void TakeFailure(TransferClient& client);
-  // Both null: there is no connection.
-  void* socket() const { return dealer_.get(); }
-  void* events() const { return events_.socket(); }
+  // What to wait for.
+  ZmqInput* answers() { return &from_dealer_; }
+  ZmqInput* events() { return events_.input(); }
 
  private:
   void OnAnswer(TransferClient& client, const ZmqMessage& header, const ZmqMessage* body);
@@ -42,7 +43,8 @@ class ZmqTransferLink final : public TransferLink {
   const std::string host_key_;
   TransferCounters& counters_;
   ZmqSocket dealer_;
-  ConnectionMonitor events_;
+  ConnectionMonitor events_;  // Of dealer_.
+  ZmqInput from_dealer_;
   std::uint64_t opened_ = 0;  // Connections so far.
   TransferEncoder encoder_;
 };

@@ -69,6 +69,7 @@ absl::Status ZmqTransferServer::Bind(void* context, const ZmqTransferOptions& op
   const absl::Status local = BindSocket(router_.get(), ipc);
   if (!local.ok()) return absl::UnavailableError(local.message());
   endpoint_.ipc = ipc.ToString();
+  from_router_ = ZmqInput(router_.get());
   // Without a key this node is on a host of its own: the others use tcp.
   endpoint_.host_key = HostKey().value_or("");
   return absl::OkStatus();
@@ -85,12 +86,13 @@ void ZmqTransferServer::Offer(TransferOffer offer) {
 void ZmqTransferServer::Close() {
   Offer({});
   events_ = {};
+  from_router_ = {};
   router_.reset();
 }
 
 bool ZmqTransferServer::TakeRequest() {
   ZmqMessage name;
-  if (!name.Receive(router_.get())) return false;
+  if (!from_router_.Receive(name)) return false;
   ZmqMessage body;
   int parts = 1;
   // Whole messages arrive at once, so the rest is here.
@@ -146,6 +148,7 @@ ZmqTransferServer::Queued ZmqTransferServer::QueuedFor(const std::string& peer) 
 
 void ZmqTransferServer::Send(const std::string& peer, Queued queued,
                              std::shared_ptr<const void> owner, const TransferAnswer& answer) {
+  from_router_.Touch();
   ZmqMessage name(std::as_bytes(std::span(peer)));
   // ROUTER_MANDATORY: an error comes before anything else is touched.
   if (name.Send(router_.get(), ZMQ_SNDMORE) != 0) {
@@ -182,7 +185,6 @@ void ZmqTransferServer::NoteSpoken(int fd) {
 }
 
 void ZmqTransferServer::ReadConnectionEvents() {
-  events_.input()->Touch();  // The poll before this looked at it.
   while (const std::optional<ConnectionEvent> event = events_.Next()) {
     if (event->kind == ZMQ_EVENT_ACCEPTED) silent_.insert(event->value);
     if (event->kind == ZMQ_EVENT_DISCONNECTED && silent_.erase(event->value) > 0) {

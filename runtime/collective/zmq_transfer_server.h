@@ -21,6 +21,7 @@
 #include "runtime/collective/transfer_message.h"
 #include "runtime/collective/zmq_transfer.h"
 #include "runtime/net/zmq_handles.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 
@@ -38,8 +39,9 @@ class ZmqTransferServer {
   // Takes at most one message; false: there was none.
   bool TakeRequest();
   void ReadConnectionEvents();
-  void* socket() const { return router_.get(); }
-  void* events() const { return events_.socket(); }
+  // What to wait for.
+  ZmqInput* requests() { return &from_router_; }
+  ZmqInput* events() { return events_.input(); }
   // What is still queued is dropped.
   void Close();
 
@@ -60,7 +62,8 @@ class ZmqTransferServer {
   TransferCounters& counters_;
   RingEndpoint endpoint_;
   ZmqSocket router_;
-  ConnectionMonitor events_;
+  ConnectionMonitor events_;  // Of router_.
+  ZmqInput from_router_;
   TransferEncoder encoder_;
   std::map<std::string, Queued> peers_;  // By the ROUTER's name of the connection.
   // Descriptors of connections that did not say anything yet; bounded by the descriptors there are.

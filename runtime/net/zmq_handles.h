@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "runtime/net/transport.h"
 #include "runtime/net/zmq_input.h"
@@ -103,9 +104,18 @@ struct ConnectionEvent {
   std::int32_t value = 0;
 };
 
+// Watches until it is destroyed or assigned to, which has to be before the watched socket is
+// closed: libzmq's I/O thread waits for a reader of its events, and would do nothing else any more.
 class ConnectionMonitor {
  public:
   ConnectionMonitor() = default;
+  ConnectionMonitor(ConnectionMonitor&&) = default;
+  ConnectionMonitor& operator=(ConnectionMonitor other) noexcept {
+    events_.swap(other.events_);
+    watched_.swap(other.watched_);
+    std::swap(input_, other.input_);
+    return *this;
+  }
   // Before the socket binds or connects.
   static absl::StatusOr<ConnectionMonitor> Watch(void* context, void* socket);
 
@@ -114,7 +124,12 @@ class ConnectionMonitor {
   std::optional<ConnectionEvent> Next();
 
  private:
+  struct StopWatching {
+    void operator()(void* watched) const { zmq_socket_monitor(watched, nullptr, 0); }
+  };
+
   ZmqSocket events_;
+  std::unique_ptr<void, StopWatching> watched_;  // After events_, so that it is stopped first.
   ZmqInput input_;
 };
 
