@@ -148,7 +148,8 @@ void FillIn(ResolvedConfig& resolved) {
   if (resolved.origins["run.min_workers"] == kDefaultOrigin) {
     config.run.min_workers = std::min(2u, config.run.workers);
   }
-  if (config.model.name == ModelName::kQuadratic && resolved.origins["data.source"] == kDefaultOrigin) {
+  if (config.model.name == ModelName::kQuadratic &&
+      resolved.origins["data.source"] == kDefaultOrigin) {
     config.data.source = DataSource::kNone;
   }
 }

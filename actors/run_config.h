@@ -157,7 +157,7 @@ struct ConfigSources {
   std::vector<ConfigOverride> overrides;  // Flags; the last of one key counts.
 };
 
-// What ResolvedConfig::origins says of a value that nobody gave.
+// The origin of a value that nobody gave.
 inline constexpr char kDefaultOrigin[] = "default";
 
 struct ResolvedConfig {

@@ -119,6 +119,12 @@ absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
   }
   run_->halt = true;
   run_->ending = true;
+  if (runtime::ToUserError(why).exit != Exit::kHeadUnreachable) {
+    // The head lives and has let us go: the run goes on without us, and without our drift.
+    if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
+    Quit(why);
+    return absl::OkStatus();
+  }
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
   SaveBaseAndQuit(
       MakeError("HEAD_LOST", Exit::kHeadUnreachable,

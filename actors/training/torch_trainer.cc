@@ -11,6 +11,7 @@
 #include "actors/training/blas.h"
 #include "actors/training/flat_optimizer.h"
 #include "actors/training/flat_vector.h"
+#include "actors/training/make_trainer.h"
 #include "actors/training/model_layout.h"
 #include "actors/training/models.h"
 #include "actors/training/partition.h"

@@ -13,11 +13,6 @@
 
 namespace actors {
 
-// The trainer that `options` ask for, quadratic or torch, placed at slot 0, rank 0 of 1. Limits the
-// process to one compute thread (torch's and OpenBLAS's). Takes seconds: reads or draws the data.
-// Errors: those of ValidateTrainingOptions and LoadDataset; kInternal if torch threw.
-absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options);
-
 // The torch trainer on a data set that may be shared by several trainers of a process.
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
                                                           std::shared_ptr<const Dataset> dataset);

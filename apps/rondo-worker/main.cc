@@ -20,7 +20,7 @@
 
 #include "actors/run_options.h"
 #include "actors/training/blas.h"
-#include "actors/training/torch_trainer.h"
+#include "actors/training/make_trainer.h"
 #include "actors/worker.h"
 #include "runtime/actor/node.h"
 #include "runtime/actor/node_thread.h"
@@ -80,6 +80,20 @@ absl::StatusOr<SocketOptions> ListenOptions(const Options& options, runtime::Nod
   return listen;
 }
 
+runtime::NodeOptions NodeOptionsOf(const Options& options, runtime::NodeId id,
+                                   const std::string& host_key, const runtime::Logger& log) {
+  nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
+  if (options.slot.has_value()) details["slot"] = *options.slot;
+  return {
+      .id = id,
+      .name = options.name,
+      .role = "worker",
+      .details = details.dump(),
+      .log = log,
+      .join_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)),
+      .end_when_head_is_lost = false};
+}
+
 absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const runtime::Address head, runtime::ParseConnectAddress(options.head));
   ASSIGN_OR_RETURN(const std::string local_host, runtime::LocalAddressTowards(head));
@@ -99,17 +113,7 @@ absl::Status RunWorker(const Options& options) {
                    ListenOptions<runtime::ZmqTransferOptions>(options, id, local_host));
   ASSIGN_OR_RETURN(const auto transfer, runtime::ZmqTransfer::Create(transfer_options));
 
-  nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
-  if (options.slot.has_value()) details["slot"] = *options.slot;
-  runtime::Node node(
-      {.id = id,
-       .name = options.name,
-       .role = "worker",
-       .details = details.dump(),
-       .log = log,
-       .join_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)),
-       .end_when_head_is_lost = false},
-      clock, transport);
+  runtime::Node node(NodeOptionsOf(options, id, host_key, log), clock, transport);
   // After the node, so that no task outlives what it works on.
   runtime::ThreadExecutor training(
       {.thread_name = "rondo-training",

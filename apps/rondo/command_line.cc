@@ -48,7 +48,8 @@ absl::StatusOr<Command> ParseRun(const Arguments& arguments, const Environment& 
   VerbParser parser(
       "run", "CONFIG [FLAGS]",
       "Train as CONFIG says. Without --head: on this machine, with a head and workers "
-      "that end with the run. With --head: on that cluster; Ctrl-C detaches.");
+      "that end with the run. With --head: on that cluster; Ctrl-C detaches, and threads are "
+      "those of each machine's rondo join --threads.");
   RunOptions options;
   std::string head;
   std::vector<std::string> sets;

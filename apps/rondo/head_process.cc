@@ -12,7 +12,9 @@
 namespace apps {
 namespace {
 
-constexpr runtime::Duration kStopTimeout = std::chrono::seconds(2);
+constexpr runtime::Duration kStopTimeout = std::chrono::seconds(3);
+// Nodes that hear the goodbye go at once; this long a head waits for those that do not.
+constexpr runtime::Duration kGoodbyeLinger = std::chrono::milliseconds(1500);
 
 }  // namespace
 
@@ -56,7 +58,7 @@ HeadProcess::~HeadProcess() { Stop(); }
 
 void HeadProcess::Stop() {
   if (thread_ == nullptr) return;
-  (void)thread_->Stop(kStopTimeout);
+  (void)thread_->Stop(kStopTimeout, kGoodbyeLinger);
   thread_.reset();
 }
 

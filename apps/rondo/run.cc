@@ -22,13 +22,24 @@ namespace {
 constexpr runtime::Duration kWorkersEnd = std::chrono::seconds(3);
 constexpr runtime::Duration kGrace = std::chrono::seconds(1);
 
+// What the config asks for and a run on a cluster does not give; "" if nothing.
+std::string WarningOfSubmitted(const actors::ResolvedConfig& resolved) {
+  const std::string origin = resolved.origins.at("run.threads");
+  if (origin == actors::kDefaultOrigin) return "";
+  return absl::StrCat("run.threads = ", resolved.config.run.threads, " (", origin,
+                      ") has no effect on a cluster: each machine gives its workers the threads "
+                      "of its own rondo join --threads");
+}
+
 // Every value and its origin, and what the run would do: as text, or in one object with "config"
 // (as TOML) and "origins". Data that cannot be read is an error, but the values are told all the
 // same.
-absl::StatusOr<int> DryRun(const actors::ResolvedConfig& resolved, Output& output) {
+absl::StatusOr<int> DryRun(const actors::ResolvedConfig& resolved, const std::string& warning,
+                           Output& output) {
   nlohmann::ordered_json json;
   json["config"] = actors::ToToml(resolved.config);
   json["origins"] = resolved.origins;
+  if (!warning.empty()) json["warning"] = warning;
   const auto dump = [&json] {
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
@@ -158,7 +169,9 @@ absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
     resolved.config.run.min_workers = 1;
     origin = "default without --head";
   }
-  if (options.dry_run) return DryRun(resolved, output);
+  const std::string warning = options.head.has_value() ? WarningOfSubmitted(resolved) : "";
+  if (!warning.empty()) output.Note("warning: " + warning);
+  if (options.dry_run) return DryRun(resolved, warning, output);
   if (options.head.has_value() && !options.wait) {
     return Submit(resolved.config, *options.head, output);
   }

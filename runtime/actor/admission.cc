@@ -222,6 +222,7 @@ void Admission::Stop(const std::string& reason) {
     (void)parts_.transport.Send(
         node.info.id, Traffic::kControl,
         BuildNodeFrame(parts_.options.id, node.info.id, membership::Goodbye{.reason = reason}));
+    parts_.transport.Disconnect(node.info.id);  // Or it may not hear the goodbye.
   }
 }
 

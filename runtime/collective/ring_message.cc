@@ -1,34 +1,16 @@
 #include "runtime/collective/ring_message.h"
 
-#include <absl/strings/str_cat.h>
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-#include <kj/exception.h>
-
-#include <cstring>
-#include <exception>
-
-#include "runtime/base/hash.h"
-#include "runtime/base/require.h"
 #include "runtime/base/status.h"
 #include "schema/ring.capnp.h"
 
 namespace runtime {
 namespace {
 
-constexpr std::size_t kPrefixWords = 2;
-constexpr std::uint32_t kMagic = 0x474e4952;  // "RING" as bytes.
-constexpr std::uint16_t kVersion = 1;
-
-std::uint64_t FirstWord(std::size_t message_words) {
-  return kMagic | std::uint64_t{kVersion} << 32 | std::uint64_t{message_words} << 48;
-}
-
-// Of word 0 and of the message, which lie on both sides of the checksum.
-std::uint64_t Checksum(std::uint64_t first_word, const std::uint64_t* message, std::size_t words) {
-  const std::uint64_t seeded[2] = {first_word, HashBytes(message, words * sizeof(std::uint64_t))};
-  return HashBytes(seeded, sizeof(seeded));
-}
+constexpr SealKind kRingMessage = {
+    .magic = 0x474e4952,  // "RING" as bytes.
+    .version = 1,
+    .name = "ring message",
+};
 
 void WriteBody(const RingHello& hello, schema::RingMessage::Builder root) {
   auto builder = root.initHello();
@@ -78,17 +60,7 @@ absl::StatusOr<ChunkHeader> ReadChunk(schema::RingMessage::Chunk::Reader reader)
 }
 
 // May throw: every getter checks lazily.
-absl::StatusOr<RingMessage> ReadMessage(std::span<const capnp::word> words) {
-  const kj::ArrayPtr<const capnp::word> segment(words.data(), words.size());
-  capnp::ReaderOptions limits;
-  limits.traversalLimitInWords = 4 * words.size();
-  limits.nestingLimit = 4;
-  capnp::SegmentArrayMessageReader reader(kj::arrayPtr(&segment, 1), limits);
-  const auto root = reader.getRoot<schema::RingMessage>();
-  // The root pointer is not part of its own size; anything beyond is no message of ours.
-  if (root.totalSize().wordCount + 1 != words.size()) {
-    return absl::InvalidArgumentError("not a ring message: words that nothing points to");
-  }
+absl::StatusOr<RingMessage> ReadMessage(schema::RingMessage::Reader root) {
   RingMessage message;
   message.fence = {.run = root.getRun(),
                    .head_epoch = root.getHeadEpoch(),
@@ -116,53 +88,24 @@ absl::StatusOr<RingMessage> ReadMessage(std::span<const capnp::word> words) {
 }  // namespace
 
 std::span<const std::byte> RingEncoder::Encode(const RingMessage& message) {
-  words_.fill(0);  // Cap'n Proto wants its first segment zeroed.
-  std::uint64_t* const body = words_.data() + kPrefixWords;
-  const kj::ArrayPtr<capnp::word> space(reinterpret_cast<capnp::word*>(body),
-                                        words_.size() - kPrefixWords);
-  capnp::FlatMessageBuilder builder(space);  // Throws if it does not fit, which is our bug.
-  auto root = builder.initRoot<schema::RingMessage>();
-  root.setRun(message.fence.run);
-  root.setHeadEpoch(message.fence.head_epoch);
-  root.setView(Number(message.fence.view));
-  root.setRound(Number(message.fence.round));
-  root.setAttempt(message.fence.attempt);
-  std::visit([&](const auto& part) { WriteBody(part, root); }, message.body);
-  const auto segments = builder.getSegmentsForOutput();
-  REQUIRE(segments.size() == 1 && segments[0].begin() == space.begin());
-  const std::size_t words = segments[0].size();
-  words_[0] = FirstWord(words);
-  words_[1] = Checksum(words_[0], body, words);
-  return std::as_bytes(std::span(words_).first(kPrefixWords + words));
+  return sealer_.Seal(kRingMessage, [&](capnp::MessageBuilder& builder) {
+    auto root = builder.initRoot<schema::RingMessage>();
+    root.setRun(message.fence.run);
+    root.setHeadEpoch(message.fence.head_epoch);
+    root.setView(Number(message.fence.view));
+    root.setRound(Number(message.fence.round));
+    root.setAttempt(message.fence.attempt);
+    std::visit([&](const auto& part) { WriteBody(part, root); }, message.body);
+  });
 }
 
 absl::StatusOr<RingMessage> DecodeRingMessage(std::span<const std::byte> bytes) {
-  if (bytes.size() % sizeof(std::uint64_t) != 0 ||
-      bytes.size() <= kPrefixWords * sizeof(std::uint64_t) || bytes.size() > kMaxRingMessageBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("not a ring message: ", bytes.size(), " bytes"));
-  }
-  const std::size_t words = bytes.size() / sizeof(std::uint64_t);
-  // ZeroMQ delivers small frames at any address; Cap'n Proto needs words.
-  std::array<std::uint64_t, kMaxRingMessageBytes / 8> copy;
-  const auto* frame = reinterpret_cast<const std::uint64_t*>(bytes.data());
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % sizeof(std::uint64_t) != 0) {
-    std::memcpy(copy.data(), bytes.data(), bytes.size());
-    frame = copy.data();
-  }
-  const std::uint64_t* const body = frame + kPrefixWords;
-  if (frame[0] != FirstWord(words - kPrefixWords)) {
-    return absl::InvalidArgumentError("not a ring message: magic, version or size");
-  }
-  if (frame[1] != Checksum(frame[0], body, words - kPrefixWords)) {
-    return absl::InvalidArgumentError("not a ring message: checksum");
-  }
-  try {
-    return ReadMessage({reinterpret_cast<const capnp::word*>(body), words - kPrefixWords});
-  } catch (const kj::Exception& error) {
-    return absl::InvalidArgumentError(error.getDescription().cStr());
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(error.what());
-  }
+  RingMessage message;
+  RETURN_IF_ERROR(Unseal(kRingMessage, bytes, [&](capnp::MessageReader& reader) -> absl::Status {
+    ASSIGN_OR_RETURN(message, ReadMessage(reader.getRoot<schema::RingMessage>()));
+    return absl::OkStatus();
+  }));
+  return message;
 }
 
 }  // namespace runtime

@@ -1,10 +1,7 @@
 // Ring messages as plain structs, and their bytes (schema/ring.capnp).
 //
-// A message is one frame of whole 64-bit words, little endian:
-//   word 0   magic "RING", version (16 bits), words of the message that follows (16 bits)
-//   word 1   XXH3-64 of word 0 and of the message
-//   word 2.. one Cap'n Proto segment, root schema::RingMessage
-// Pure functions; any thread. All kj exceptions stop in ring_message.cc.
+// A message is a sealed one (sealed_message.h) with magic "RING" and root schema::RingMessage.
+// Pure functions; any thread.
 #ifndef RONDO_RUNTIME_COLLECTIVE_RING_MESSAGE_H_
 #define RONDO_RUNTIME_COLLECTIVE_RING_MESSAGE_H_
 
@@ -18,11 +15,12 @@
 
 #include "runtime/base/ids.h"
 #include "runtime/collective/ring_plan.h"
+#include "runtime/collective/sealed_message.h"
 #include "runtime/group/fence.h"
 
 namespace runtime {
 
-inline constexpr std::size_t kMaxRingMessageBytes = 1024;
+inline constexpr std::size_t kMaxRingMessageBytes = kMaxSealedBytes;
 
 struct RingHello {
   NodeId from;
@@ -65,7 +63,7 @@ class RingEncoder {
   std::span<const std::byte> Encode(const RingMessage& message);
 
  private:
-  alignas(8) std::array<std::uint64_t, kMaxRingMessageBytes / 8> words_;
+  MessageSealer sealer_;
 };
 
 // Checks size, magic, checksum, structure and ranges. kInvalidArgument: not a ring message, the

@@ -24,7 +24,8 @@
 namespace runtime {
 
 // A vector that others may fetch. Whoever sends from it shares `floats`' owner meanwhile; the bytes
-// do not change until nobody else does.
+// do not change until nobody else does. The last reference may be dropped on any thread, libzmq's
+// included: the owner's deleter only frees.
 struct TransferOffer {
   Hash128 root;  // Of `floats`, with the layout hash (runtime/base/hash.h). Names the vector.
   std::shared_ptr<const void> owner;
@@ -51,9 +52,13 @@ struct TransferResult {
 
 class Transfer {
  public:
-  // Called once per Fetch, on the transfer's thread. kNotFound: no donor holds that root any more
-  // (it has committed a newer one). kUnavailable: no donor could be reached. kDataLoss: what came
-  // has another root. kDeadlineExceeded, kAborted (a newer Fetch, or the end).
+  // Called once per Fetch, on the transfer's thread; may call Fetch and Offer. kNotFound: no donor
+  // holds that root any more (it has committed a newer one); a donor said so, whatever became of
+  // the others. kUnavailable: no donor could be reached, or each was lost on the way. kDataLoss:
+  // what came has another root, or failed its checksum and nobody sent it better.
+  // kDeadlineExceeded, kAborted (a newer Fetch, or the end). kInvalidArgument: `into` is empty.
+  // After any failure `into` holds part of the vector. The message names each donor and why it was
+  // left.
   using Done = absl::AnyInvocable<void(absl::StatusOr<TransferResult>)>;
 
   virtual ~Transfer() = default;
@@ -61,7 +66,8 @@ class Transfer {
   virtual RingEndpoint endpoint() const = 0;
   // What this node serves from now on, in place of what it served before: whoever asks for an older
   // root is told that it is gone. Chunks of it that are on their way keep its owner alive. When
-  // Offer returns, no new reference to the older owner is taken.
+  // Offer returns, no new reference to the older owner is taken. An offer without floats: nothing
+  // is served.
   virtual void Offer(TransferOffer offer) = 0;
   // Begins to fetch; an unfinished older job is aborted first. Never blocks.
   virtual void Fetch(TransferJob job, Done done) = 0;

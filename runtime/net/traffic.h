@@ -45,7 +45,7 @@ struct Drops {
   std::uint64_t decode = 0;  // A frame of ours whose message breaks its schema's ranges.
   std::uint64_t actor = 0;   // No such actor, or it does not accept such a message.
   std::uint64_t full = 0;    // The data lane of a mailbox, or an outbox, was at its bound.
-  std::uint64_t route = 0;   // For a node that is not connected, or whom the sender may not reach.
+  std::uint64_t route = 0;   // For a node that is gone, has stopped, or is out of reach.
 
   Drops& operator+=(const Drops& other) {
     handshake += other.handshake;

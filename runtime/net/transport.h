@@ -46,7 +46,9 @@ class Transport {
 
   // Begins to deliver to `listener`, which must outlive Stop().
   virtual absl::Status Start(TransportListener& listener) = 0;
-  // No listener call happens after Stop returns. Frames not yet sent have `linger` to leave.
+  // No listener call happens after Stop returns. Frames not yet sent have `linger` to leave, and
+  // peers that were just cut off to hear it and go: without Disconnect, the last frames to a peer
+  // that talks on may be lost.
   virtual void Stop(Duration linger) = 0;
 
   // All below: any thread, never blocks.

@@ -41,16 +41,18 @@ absl::Status ZmqConnectSide::Open() {
 }
 
 absl::Status ZmqConnectSide::OpenDealer() {
-  from_dealer_ = {};
-  ASSIGN_OR_RETURN(dealer_, NewZmqSocket(context_.get(), ZMQ_DEALER));
-  void* dealer = dealer_.get();
+  ASSIGN_OR_RETURN(ZmqSocket fresh, NewZmqSocket(context_.get(), ZMQ_DEALER));
+  void* dealer = fresh.get();
   SetConnectOptions(dealer, options_.address);
   // Only a finished connection takes frames: what cannot leave stays in our outbox, where it is
   // bounded and in order.
   SetOption(dealer, ZMQ_IMMEDIATE, 1);
   const RoutingId id = ToRoutingId(options_.self);
   REQUIRE(zmq_setsockopt(dealer, ZMQ_ROUTING_ID, id.data(), id.size()) == 0);
-  ASSIGN_OR_RETURN(events_, ConnectionMonitor::Watch(context_.get(), dealer));
+  ASSIGN_OR_RETURN(ConnectionMonitor events, ConnectionMonitor::Watch(context_.get(), dealer));
+  events_ = {};  // Before the socket that it watches.
+  dealer_ = std::move(fresh);
+  events_ = std::move(events);
   from_dealer_ = ZmqInput(dealer);
   return Connect(dealer, options_.address);
 }

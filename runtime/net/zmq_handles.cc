@@ -47,6 +47,11 @@ ZmqMessage::ZmqMessage(Frame frame) {
   REQUIRE(zmq_msg_init_data(&message_, owned->data(), bytes, DeleteFrame, owned) == 0);
 }
 
+ZmqMessage::ZmqMessage(std::span<const std::byte> bytes, zmq_free_fn* release, void* hint) {
+  REQUIRE(zmq_msg_init_data(&message_, const_cast<std::byte*>(bytes.data()), bytes.size(), release,
+                            hint) == 0);
+}
+
 Frame ToFrame(const ZmqMessage& message) {
   Frame frame(message.size() / sizeof(std::uint64_t));
   std::memcpy(frame.data(), message.data(), frame.size() * sizeof(std::uint64_t));
@@ -85,6 +90,7 @@ absl::StatusOr<ConnectionMonitor> ConnectionMonitor::Watch(void* context, void* 
     return ZmqError("cannot watch a socket");
   }
   ConnectionMonitor monitor;
+  monitor.watched_.reset(socket);
   ASSIGN_OR_RETURN(monitor.events_, NewZmqSocket(context, ZMQ_PAIR));
   SetOption(monitor.events_.get(), ZMQ_LINGER, 0);
   // libzmq's I/O thread would wait for room.

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "runtime/net/transport.h"
 #include "runtime/net/zmq_input.h"
@@ -44,6 +45,8 @@ class ZmqMessage {
   explicit ZmqMessage(std::span<const std::byte> bytes);
   // Takes the frame over; large ones leave without a copy.
   explicit ZmqMessage(Frame frame);
+  // Borrows `bytes`, which libzmq only reads, until it calls release(_, hint); on any thread.
+  ZmqMessage(std::span<const std::byte> bytes, zmq_free_fn* release, void* hint);
   // Another reference to the same bytes.
   ZmqMessage(const ZmqMessage& other) : ZmqMessage() { zmq_msg_copy(&message_, &other.message_); }
   ZmqMessage(ZmqMessage&& other) noexcept : ZmqMessage() {
@@ -81,6 +84,9 @@ Frame ToFrame(const ZmqMessage& message);
 // Bytes that ZMTP 3 puts before a part of `bytes`.
 constexpr std::size_t ZmtpHeaderBytes(std::size_t bytes) { return bytes <= 255 ? 2 : 9; }
 constexpr std::size_t BytesOnWire(std::size_t bytes) { return bytes + ZmtpHeaderBytes(bytes); }
+// What a ROUTER or DEALER without a name says first: ZMTP 3.0 with the NULL mechanism, a greeting
+// (64 bytes) and READY.
+inline constexpr std::size_t kHandshakeBytes = 64 + 43;
 
 // Options that cannot fail but by our own bug.
 void SetOption(void* socket, int option, int value);
@@ -98,9 +104,18 @@ struct ConnectionEvent {
   std::int32_t value = 0;
 };
 
+// Watches until it is destroyed or assigned to, which has to be before the watched socket is
+// closed: libzmq's I/O thread waits for a reader of its events, and would do nothing else any more.
 class ConnectionMonitor {
  public:
   ConnectionMonitor() = default;
+  ConnectionMonitor(ConnectionMonitor&&) = default;
+  ConnectionMonitor& operator=(ConnectionMonitor other) noexcept {
+    events_.swap(other.events_);
+    watched_.swap(other.watched_);
+    std::swap(input_, other.input_);
+    return *this;
+  }
   // Before the socket binds or connects.
   static absl::StatusOr<ConnectionMonitor> Watch(void* context, void* socket);
 
@@ -109,7 +124,12 @@ class ConnectionMonitor {
   std::optional<ConnectionEvent> Next();
 
  private:
+  struct StopWatching {
+    void operator()(void* watched) const { zmq_socket_monitor(watched, nullptr, 0); }
+  };
+
   ZmqSocket events_;
+  std::unique_ptr<void, StopWatching> watched_;  // After events_, so that it is stopped first.
   ZmqInput input_;
 };
 

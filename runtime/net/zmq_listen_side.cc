@@ -311,7 +311,23 @@ void ZmqListenSide::RouteWaiting() {
 
 bool ZmqListenSide::IsDrained() {
   RouteWaiting();
-  return slow_.empty();
+  ReadConnectionEvents();
+  DiscardMessages();
+  // Whoever was cut off goes as soon as it has read so, and all that was sent to it before.
+  const bool waits = std::any_of(peers_.begin(), peers_.end(), [](const auto& peer) {
+    return peer.second.cut && peer.second.fd >= 0;
+  });
+  return slow_.empty() && !waits;
+}
+
+// A connection that is closed with unread input is reset, and a reset overtakes what was sent last:
+// to read what nobody wants any more is what lets our last words arrive.
+void ZmqListenSide::DiscardMessages() {
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    ZmqMessage part;
+    if (!part.Receive(router_.get())) return;
+    if (!part.more()) board_.Dropped(&Drops::route);
+  }
 }
 
 bool ZmqListenSide::Send(NodeId to, Traffic kind, Frame& frame) {

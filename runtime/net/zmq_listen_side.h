@@ -81,6 +81,7 @@ class ZmqListenSide final : public ZmqSide {
   // False if the peer's queue has no room, and `body` is untouched. Else sent, or dropped.
   bool TryRoute(NodeId to, Traffic kind, ZmqMessage& body);
   void RouteWaiting();
+  void DiscardMessages();
   void SendNote(NodeId to, Traffic kind, const Note& note);
 
   const ZmqTransportOptions& options_;

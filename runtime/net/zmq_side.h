@@ -109,7 +109,8 @@ class ZmqSide {
   // False: cannot leave now, `frame` is untouched, try again. Else it is on its way, or dropped and
   // counted.
   virtual bool Send(NodeId to, Traffic kind, Frame& frame) = 0;
-  // Everything that Send took has left to libzmq; tries to get there.
+  // Everything that Send took has left to libzmq, and whom Disconnect cut off has gone; tries to
+  // get there. Only when stopping: what arrives meanwhile is dropped and counted.
   virtual bool IsDrained() { return true; }
   virtual void Publish(Traffic kind, Frame frame) = 0;
   virtual void Welcome(NodeId peer) = 0;

@@ -115,7 +115,7 @@ void ZmqTransport::Run() {
   side_->Close(std::max(deadline - clock_.Now(), Duration::zero()));
 }
 
-// Nothing is read any more.
+// Nothing that arrives is delivered any more.
 void ZmqTransport::Drain(Time deadline) {
   outbox_.Take(orders_);
   CarryOutOrders();

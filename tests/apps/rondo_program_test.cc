@@ -67,6 +67,10 @@ const GoldenCase kGoldenCases[] = {
     {"run_dry_local",
      "run apps/examples/digits.toml --dry-run --set strategy.name=local "
      "--set strategy.tau=10 --set data.partition=sorted:60 --workers 3"},
+    {"run_dry_cluster_threads",
+     "run apps/examples/quadratic.toml --head 127.0.0.1:1 --dry-run --threads 2"},
+    {"run_dry_cluster_threads_json",
+     "run apps/examples/quadratic.toml --head 127.0.0.1:1 --dry-run --json --threads 2"},
     {"run_dry_no_data_json",
      "run apps/examples/mnist-local.toml --set data.dir=no-such-folder --dry-run --json"},
     {"run_no_config", "run"},

@@ -29,7 +29,7 @@ using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
 // Five times two seconds.
-constexpr runtime::Duration kCauseBound = std::chrono::seconds(10);
+constexpr runtime::Duration kCauseBound = kSlowness * std::chrono::seconds(10);
 
 // Something else that listens: it answers everybody with `answer`, if there is one.
 class OtherServer {

@@ -177,13 +177,7 @@ std::unique_ptr<Process> Cluster::StartEndless(const std::string& config,
 void Cluster::Stop(int join_exit) {
   head_->Signal(SIGTERM);
   EXPECT_EQ(head_->WaitExit(), 128 + SIGTERM) << head_->Describe();
-  // The head's goodbye can still be lost when its sockets close (a reset overtakes it); then an
-  // idle join takes it for a lost head, with exit 3 and that reason.
-  for (const auto& join : joins_) {
-    const std::optional<int> code = join->WaitExit();
-    if (code == 3 && join->err().find("HEAD_LOST") != std::string::npos) continue;
-    EXPECT_EQ(code, join_exit) << join->Describe();
-  }
+  for (const auto& join : joins_) EXPECT_EQ(join->WaitExit(), join_exit) << join->Describe();
 }
 
 }  // namespace tests

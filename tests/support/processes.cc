@@ -25,7 +25,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr runtime::Duration kEnding = std::chrono::seconds(2);
+constexpr runtime::Duration kEnding = kSlowness * std::chrono::seconds(2);
+// Of the files into which sanitizers write.
+constexpr char kFindingsPrefix[] = "sanitizer";
 
 std::string ReadFile(const std::string& path) {
   std::ostringstream text;
@@ -179,14 +181,29 @@ Sandbox::Sandbox()
   fs::create_directories(folder_ + "/tmp");
   environment_ = {mark_, absl::StrCat("PATH=", std::getenv("PATH")),
                   absl::StrCat("TMPDIR=", folder_, "/tmp"), absl::StrCat("HOME=", folder_)};
+  // Into files of their own, because nobody may read the output of the process that is at fault.
+  // The exit code is none of ours, lest a finding pass for the failure that a test expects.
+  for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS"}) {
+    environment_.push_back(absl::StrCat(name, "=exitcode=99:print_stacktrace=1:log_path=", folder_,
+                                        "/", kFindingsPrefix));
+  }
 }
 
 Sandbox::~Sandbox() {
   for (const auto& [process, command] : Living()) {
     if (process != getpid()) kill(process, SIGKILL);
   }
+  ExpectNoFindings();
   std::error_code error;
   fs::remove_all(folder_, error);
+}
+
+void Sandbox::ExpectNoFindings() const {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    if (!absl::StartsWith(entry.path().filename().string(), kFindingsPrefix)) continue;
+    ADD_FAILURE() << "a sanitizer says:\n" << ReadFile(entry.path().string());
+  }
 }
 
 std::string Sandbox::Write(const std::string& name, const std::string& text) const {

@@ -20,6 +20,13 @@
 
 namespace tests {
 
+// Bounds on times between real processes are this much longer where a sanitizer slows them.
+#ifdef RONDO_SANITIZED
+inline constexpr int kSlowness = 5;
+#else
+inline constexpr int kSlowness = 1;
+#endif
+
 // For what has no bound of its own: a loaded machine with sanitizers is slow.
 inline constexpr runtime::Duration kPatience = std::chrono::seconds(60);
 
@@ -64,7 +71,8 @@ class Process {
 class Sandbox {
  public:
   Sandbox();
-  // Kills what still runs and removes the folder.
+  // Kills what still runs and removes the folder. What a sanitizer found in any of the processes
+  // fails the test.
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -91,6 +99,7 @@ class Sandbox {
 
  private:
   std::vector<std::string> FindLeftovers() const;
+  void ExpectNoFindings() const;
 
   const std::string mark_;  // NAME=VALUE in the environment of all.
   const std::string folder_;

@@ -16,6 +16,7 @@
 #include "actors/training/batch_sampler.h"
 #include "actors/training/digits.h"
 #include "actors/training/flat_optimizer.h"
+#include "actors/training/make_trainer.h"
 #include "actors/training/model_layout.h"
 #include "actors/training/models.h"
 #include "actors/training/partition.h"

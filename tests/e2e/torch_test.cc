@@ -1,0 +1,43 @@
+// `rondo run` of a model that torch trains.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "tests/support/cluster.h"
+#include "tests/support/processes.h"
+
+namespace tests {
+namespace {
+
+using nlohmann::json;
+using ::testing::IsEmpty;
+namespace fs = std::filesystem;
+
+TEST(EmbeddedRun, TrainsLeNetOnDigits) {
+  Sandbox sandbox;
+  const std::string config = sandbox.Write("digits.toml", R"(
+[run]
+workers = 2
+max_steps = 60
+[data]
+source = "digits"
+[model]
+name = "lenet5"
+[strategy]
+name = "fda"
+estimator = "linear"
+theta = 2.0
+)");
+  const auto run = sandbox.Run(RunCommand(config, {}, {"--json"}));
+  ASSERT_EQ(run->WaitExit(), 0) << run->Describe();
+  const json data = run->Json()["data"];
+  EXPECT_EQ(data["replicas_equal"], true);
+  EXPECT_EQ(data["parameters"], 61706);
+  EXPECT_GT(data["accuracy"], 0.2);  // Of ten classes; it has hardly begun.
+  EXPECT_TRUE(fs::exists(OnlyRunFolder(sandbox.folder() + "/runs") + "/model.pt"));
+  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace tests
