@@ -257,7 +257,9 @@ TEST(ZmqTransfer, AProcessThatIsKilledOrStoppedIsFollowedByTheNext) {
       ASSERT_OK(fetching.Wait());
       EXPECT_TRUE(fetching.into() == *vector);
       EXPECT_GT(second->SentBytes().Total(), 1'000'000U);
-      if (signal == SIGSTOP) {
+      // One that does not even begin to talk is left after ZMTP's handshake time, 3 s, if that
+      // comes first.
+      if (signal == SIGSTOP && !tcp) {
         EXPECT_GE(std::chrono::steady_clock::now() - began, tests::kTransferPatience);
       }
     }
