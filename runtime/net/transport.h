@@ -55,7 +55,7 @@ class Transport {
   // kResourceExhausted: the outbox is at its bound; kUnavailable: no such peer.
   virtual absl::Status Send(NodeId to, Traffic kind, Frame frame) = 0;
   // To every connected node that was welcomed (Welcomed, below). Listening side only. A fast path:
-  // a copy may be lost, so whoever publishes also re-sends on demand.
+  // a copy may be lost or come twice, so whoever publishes numbers them and re-sends on demand.
   virtual absl::Status Publish(Traffic kind, Frame frame) = 0;
   // Listening side: the peer passed the handshake of the layer above, or is cut off. Until it is
   // welcomed, only its first few frames are delivered, and it takes no part in Publish. A welcome

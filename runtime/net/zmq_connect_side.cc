@@ -78,19 +78,20 @@ void ZmqConnectSide::AddInputs(std::vector<ZmqInput*>& inputs) {
 void ZmqConnectSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) {
   if (dealer_ == nullptr) return;
   items.push_back(Readable(dealer_.get()));
-  if (writable || hello_is_due_) items.back().events |= ZMQ_POLLOUT;
+  if ((writable && diagnosis_.IsConnected()) || hello_is_due_) items.back().events |= ZMQ_POLLOUT;
   items.push_back(Readable(events_.socket()));
   if (broadcasts_ != nullptr) items.push_back(Readable(broadcasts_.get()));
 }
 
 void ZmqConnectSide::Read(Time now) {
+  now_ = now;
   if (rebuild_at_.has_value() && now >= *rebuild_at_) {
     // A failure here means that no descriptor is left; it is tried again.
     rebuild_at_.reset();
     if (!OpenDealer().ok()) rebuild_at_ = now + kRebuildInterval;
   }
   if (dealer_ == nullptr) return;
-  ReadConnectionEvents(now);
+  ReadConnectionEvents();
   if (hello_is_due_) {
     const std::array<std::uint64_t, 4> words = EncodeNote({.kind = NoteKind::kHello});
     ZmqMessage hello(std::as_bytes(std::span(words)));
@@ -109,11 +110,11 @@ void ZmqConnectSide::Read(Time now) {
   }
 }
 
-void ZmqConnectSide::ReadConnectionEvents(Time now) {
+void ZmqConnectSide::ReadConnectionEvents() {
   bool any = false;
   while (const std::optional<ConnectionEvent> event = events_.Next()) {
     any = true;
-    OnConnectionEvent(*event, now);
+    OnConnectionEvent(*event);
   }
   if (!any) return;
   board_.SetDiagnosis(diagnosis_);
@@ -122,7 +123,7 @@ void ZmqConnectSide::ReadConnectionEvents(Time now) {
   from_broadcasts_.Touch();
 }
 
-void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event, Time now) {
+void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event) {
   switch (event.kind) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED: hello_is_due_ = true; break;
     case ZMQ_EVENT_CONNECTED:
@@ -131,7 +132,7 @@ void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event, Time now) {
     case ZMQ_EVENT_DISCONNECTED:
       lost_ = lost_ || diagnosis_.IsConnected();
       hello_is_due_ = false;
-      rebuild_at_ = now + kRebuildInterval;
+      rebuild_at_ = now_ + kRebuildInterval;
       break;
     default: break;
   }
@@ -223,6 +224,12 @@ bool ZmqConnectSide::Send(NodeId, Traffic kind, Frame& frame) {
   if (dealer_ == nullptr) {
     if (!rebuild_at_.has_value()) board_.Dropped(&Drops::route);
     return !rebuild_at_.has_value();
+  }
+  // libzmq tells that a connection ended before it stops taking what would be lost with it.
+  if (!diagnosis_.IsConnected()) {
+    events_.input()->Touch();
+    ReadConnectionEvents();
+    if (!diagnosis_.IsConnected()) return false;
   }
   ZmqMessage message(std::move(frame));
   const std::size_t bytes = message.size();

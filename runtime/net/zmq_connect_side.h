@@ -37,8 +37,8 @@ class ZmqConnectSide final : public ZmqSide {
  private:
   absl::Status OpenDealer();
   absl::Status Subscribe(const Address& broadcasts);
-  void ReadConnectionEvents(Time now);
-  void OnConnectionEvent(const ConnectionEvent& event, Time now);
+  void ReadConnectionEvents();
+  void OnConnectionEvent(const ConnectionEvent& event);
   void ReadControl();
   void ReadBroadcasts();
   void OnNote(const Note& note);
@@ -62,6 +62,7 @@ class ZmqConnectSide final : public ZmqSide {
   // The connection ended since the listener was told last.
   bool lost_ = false;
   bool hello_is_due_ = false;
+  Time now_{};  // Of the last Read.
   // libzmq gives up after a failed handshake of some kinds, without a word. If it does not say that
   // it tries again, we begin anew.
   std::optional<Time> rebuild_at_;

@@ -71,5 +71,34 @@ TEST(ClusterRun, GoesOnWhenItsFollowerDetaches) {
   EXPECT_THAT(sandbox.Leftovers(), Each(HasSubstr("tmp/rondo-join-")));
 }
 
+TEST(ClusterRun, ForWhichTooFewWorkersComeEndsWithExit5) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 1);
+  const auto run = sandbox.Run(RunCommand(WriteQuadratic(sandbox), {"run.wait=0.3"},
+                                          {"--head", cluster.address(), "--json"}));
+  EXPECT_EQ(run->WaitExit(), 5) << run->Describe();
+  const json error = run->Json();
+  EXPECT_EQ(error.value("code", ""), "NOT_ENOUGH_WORKERS");
+  EXPECT_THAT(error.value("message", ""), HasSubstr("1 of 2 workers came within 0.3 s"));
+}
+
+TEST(ClusterRun, EndsWithTheClusterThatIsTakenDownAndEveryoneSaysSo) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 2);
+  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), 2);
+  sandbox.NoteSockets();
+  const auto down = sandbox.Run({"rondo", "down", "--head", cluster.address(), "--json"});
+  EXPECT_EQ(down->WaitExit(), 0) << down->Describe();
+  EXPECT_EQ(down->Json()["data"]["runs"][0]["state"], "running") << down->Describe();
+  EXPECT_EQ(cluster.head().WaitExit(), 0) << cluster.head().Describe();
+  EXPECT_EQ(run->WaitExit(), 1) << run->Describe();
+  EXPECT_EQ(run->Json().value("code", ""), "CLUSTER_DOWN") << run->Describe();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(cluster.join(i).WaitExit(), 1) << cluster.join(i).Describe();
+    EXPECT_THAT(cluster.join(i).err(), HasSubstr("taken down by rondo down"));
+  }
+  EXPECT_THAT(sandbox.Leftovers(), Each(HasSubstr("tmp/rondo-join-")));
+}
+
 }  // namespace
 }  // namespace tests

@@ -1,5 +1,6 @@
 #include "runtime/net/zmq_transport.h"
 
+#include <absl/strings/str_cat.h>
 #include <dirent.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "runtime/base/error.h"
-#include "tests/runtime/net/recorder.h"
+#include "tests/runtime/net/ends.h"
 #include "tests/support/status_matchers.h"
 #include "tests/tools/tcp_proxy.h"
 
@@ -21,63 +22,29 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::TestWithParam;
 using ::tests::End;
+using ::tests::Ephemeral;
 using ::tests::Eventually;
 using ::tests::HasCode;
+using ::tests::kAlice;
+using ::tests::kBob;
+using ::tests::kHead;
 using ::tests::kPatience;
 using ::tests::Recorder;
+using ::tests::StartHead;
+using ::tests::StartNode;
 using ::tests::TcpProxy;
 using ::tests::TextFrame;
+using ::tests::Through;
 using Role = ZmqTransportOptions::Role;
 
-constexpr NodeId kHead{0x1111, 1};
-// Its first byte on the wire is 0, as in ids that libzmq makes up.
-constexpr NodeId kAlice{0xa11ce00, 2};
-constexpr NodeId kBob{0xb0b, 3};
-
-Address Ephemeral(Address::Scheme scheme) {
-  static int count = 0;
-  if (scheme == Address::Scheme::kTcp) return {.host = "127.0.0.1"};
-  return {.scheme = scheme,
-          .host = "rondo-test-" + std::to_string(getpid()) + "-" + std::to_string(++count)};
-}
-
-std::unique_ptr<End> StartHead(Address address = Ephemeral(Address::Scheme::kTcp)) {
-  auto head = std::make_unique<End>(
-      ZmqTransportOptions{.self = kHead, .role = Role::kListen, .address = address});
-  EXPECT_OK(head->transport.Start(head->heard));
-  return head;
-}
-
-std::unique_ptr<End> StartNode(NodeId self, const Address& address) {
-  auto node = std::make_unique<End>(ZmqTransportOptions{.self = self, .address = address});
-  EXPECT_OK(node->transport.Start(node->heard));
-  return node;
-}
-
-std::unique_ptr<End> StartNode(NodeId self, const End& head) {
-  return StartNode(self, head.transport.control_address());
-}
-
-Address Through(const TcpProxy& proxy) { return {.host = "127.0.0.1", .port = proxy.port()}; }
-
-void SendText(End& from, NodeId to, std::uint64_t number, std::size_t characters = 10) {
-  ASSERT_OK(
-      from.transport.Send(to, Traffic::kControl, TextFrame(from.self, to, number, characters)));
-}
-
-// Lets the head hear `node` and welcome it. A welcome is carried out later.
-void Join(End& node, End& head) {
-  const std::size_t before = head.heard.arrivals().size();
-  SendText(node, kHeadNode, 0);
-  ASSERT_TRUE(head.heard.WaitForArrivals(before + 1));
-  head.transport.Welcome(node.self);
-}
-
-// The same, and both know it: the node heard the head's first word after the welcome.
-void JoinAndHear(End& node, End& head) {
-  Join(node, head);
-  SendText(head, node.self, 0);
-  ASSERT_TRUE(node.heard.WaitForArrivals(1));
+// What both ends heard and dropped, for a message.
+std::string Tell(const End& head, const End& node) {
+  const Drops at_head = head.transport.Dropped(), at_node = node.transport.Dropped();
+  return absl::StrCat(
+      " the head heard ", head.heard.arrivals().size(), ", lost ", head.heard.losses().size(),
+      ", dropped of strangers ", at_head.handshake, ", without a way ", at_head.route,
+      "; the node heard ", node.heard.arrivals().size(), ", lost ", node.heard.losses().size(),
+      ", dropped without a way ", at_node.route, ", for a full socket ", at_node.full);
 }
 
 int OpenDescriptors() {
@@ -99,21 +66,21 @@ TEST_P(ZmqTransportOver, FramesArriveInOrderBothWays) {
   const auto head = StartHead(Ephemeral(GetParam()));
   const auto alice = StartNode(kAlice, *head);
   constexpr std::size_t kFrames = 2000;
-  Join(*alice, *head);
+  JoinAndHear(*alice, *head);
   for (std::size_t i = 1; i <= kFrames; ++i) {
     // Some are small enough to be copied, some leave without a copy.
     SendText(*alice, kHead, i, i % 100 == 0 ? 50'000 : 20);
     SendText(*head, kAlice, i, i % 100 == 0 ? 50'000 : 20);
   }
-  ASSERT_TRUE(head->heard.WaitForArrivals(kFrames + 1));
-  ASSERT_TRUE(alice->heard.WaitForArrivals(kFrames));
+  ASSERT_TRUE(head->heard.WaitForArrivals(kFrames + 1)) << Tell(*head, *alice);
+  ASSERT_TRUE(alice->heard.WaitForArrivals(kFrames + 1)) << Tell(*head, *alice);
   const auto at_head = head->heard.arrivals();
   const auto at_alice = alice->heard.arrivals();
   for (std::size_t i = 0; i < kFrames; ++i) {
     ASSERT_EQ(at_head[i + 1].envelope.correlation, i + 1);
     ASSERT_EQ(at_head[i + 1].connection, kAlice);
-    ASSERT_EQ(at_alice[i].envelope.correlation, i + 1);
-    ASSERT_EQ(at_alice[i].connection, kHeadNode);
+    ASSERT_EQ(at_alice[i + 1].envelope.correlation, i + 1);
+    ASSERT_EQ(at_alice[i + 1].connection, kHeadNode);
   }
 }
 
@@ -125,17 +92,20 @@ TEST_P(ZmqTransportOver, BroadcastsReachEveryWelcomedNodeAndNoOther) {
   SendText(*bob, kHeadNode, 0);  // Never welcomed.
   ASSERT_TRUE(head->heard.WaitForArrivals(2));
   constexpr std::size_t kBroadcasts = 200;
-  // None is lost while the subscription is still under way, and none comes twice.
+  // None is lost while the subscription is still under way. The one with which it takes effect may
+  // come by both roads.
   for (std::size_t i = 0; i < kBroadcasts; ++i) {
     ASSERT_OK(head->transport.Publish(Traffic::kDecision, TextFrame(kHead, {}, i)));
   }
   SendText(*head, kBob, 77);
-  ASSERT_TRUE(alice->heard.WaitForArrivals(kBroadcasts));
+  const auto numbers = [&] {
+    std::set<std::uint64_t> heard;
+    for (const auto& arrival : alice->heard.arrivals()) heard.insert(arrival.envelope.correlation);
+    return heard.size();
+  };
+  EXPECT_TRUE(Eventually([&] { return numbers() == kBroadcasts; })) << numbers();
   ASSERT_TRUE(bob->heard.WaitForArrivals(1));
-  std::set<std::uint64_t> numbers;
-  for (const auto& arrival : alice->heard.arrivals()) numbers.insert(arrival.envelope.correlation);
-  EXPECT_EQ(numbers.size(), kBroadcasts);
-  EXPECT_EQ(alice->heard.arrivals().size(), kBroadcasts);
+  EXPECT_LE(alice->heard.arrivals().size(), kBroadcasts + 1);
   ASSERT_EQ(bob->heard.arrivals().size(), 1u);
   EXPECT_EQ(bob->heard.arrivals()[0].envelope.correlation, 77u);
 }
@@ -193,52 +163,10 @@ TEST(ZmqTransport, WhatALostNodeSaidLastComesBeforeItsLoss) {
 TEST(ZmqTransport, FramesLeaveBeforeTheTransportStops) {
   const auto head = StartHead();
   const auto alice = StartNode(kAlice, *head);
-  Join(*alice, *head);
+  JoinAndHear(*alice, *head);
   for (std::uint64_t i = 1; i <= 100; ++i) SendText(*alice, kHeadNode, i, 10'000);
   alice->transport.Stop(seconds(10));
   EXPECT_TRUE(head->heard.WaitForArrivals(101));
-}
-
-TEST_P(ZmqTransportOver, NodesThatTalkOnHearTheLastWordsOfAHeadThatStops) {
-  constexpr std::uint64_t kLastWords = 77;
-  for (std::uint64_t life = 0; life < 20; ++life) {
-    const auto head = StartHead(Ephemeral(GetParam()));
-    std::vector<std::unique_ptr<End>> nodes;
-    for (std::uint64_t i = 1; i <= 3; ++i) {
-      nodes.push_back(StartNode({life, 100 + i}, *head));
-      JoinAndHear(*nodes.back(), *head);
-    }
-    // More than the head reads before it stops.
-    for (int i = 0; i < 300; ++i) {
-      for (const auto& node : nodes) SendText(*node, kHeadNode, 1, 10'000);
-    }
-    for (const auto& node : nodes) {
-      SendText(*head, node->self, kLastWords);
-      head->transport.Disconnect(node->self);
-    }
-    const Time stop = std::chrono::steady_clock::now();
-    head->transport.Stop(seconds(30));
-    // It waits for those who go, not for its deadline.
-    EXPECT_LT(std::chrono::steady_clock::now() - stop, seconds(15));
-    for (const auto& node : nodes) {
-      ASSERT_TRUE(node->heard.WaitForLosses(1));
-      ASSERT_EQ(node->heard.losses()[0].arrivals_before, 2u) << "in life " << life;
-      EXPECT_EQ(node->heard.arrivals()[1].envelope.correlation, kLastWords);
-    }
-  }
-}
-
-TEST(ZmqTransport, AHeadThatStopsWaitsForSilentNodesOnlyUntilItsDeadline) {
-  const auto head = StartHead();
-  const auto proxy = *TcpProxy::Start("127.0.0.1", head->transport.control_address().port);
-  const auto alice = StartNode(kAlice, Through(*proxy));
-  JoinAndHear(*alice, *head);
-  proxy->SetBlackHole(true);
-  head->transport.Disconnect(kAlice);
-  const Time stop = std::chrono::steady_clock::now();
-  head->transport.Stop(milliseconds(50));
-  EXPECT_LT(std::chrono::steady_clock::now() - stop, seconds(10));
-  EXPECT_TRUE(alice->heard.losses().empty());
 }
 
 TEST(ZmqTransport, FramesWaitForALateHead) {
@@ -331,7 +259,7 @@ TEST(ZmqTransport, AReconnectKeepsItsIdentityAndItsWelcome) {
     ASSERT_TRUE(alice->heard.WaitForLosses(i));
     ASSERT_TRUE(head->heard.WaitForLosses(i));
     SendText(*alice, kHeadNode, i);
-    ASSERT_TRUE(head->heard.WaitForArrivals(i + 1));
+    ASSERT_TRUE(head->heard.WaitForArrivals(i + 1)) << i << Tell(*head, *alice);
     EXPECT_EQ(head->heard.arrivals()[i].connection, kAlice);
     SendText(*head, kAlice, i);
     ASSERT_TRUE(alice->heard.WaitForArrivals(i));
@@ -404,7 +332,7 @@ TEST(ZmqTransport, ANodeThatIsCutOffGoesAwayAndIsNoLongerHeard) {
 TEST(ZmqTransport, HeartbeatsGoOnWithoutAnyonesHelp) {
   const auto head = StartHead();
   const auto alice = StartNode(kAlice, *head);
-  Join(*alice, *head);
+  JoinAndHear(*alice, *head);
   std::uint64_t beats = 0;
   alice->transport.SetHeartbeat(kHeadNode, milliseconds(20),
                                 [&beats] { return TextFrame(kAlice, kHeadNode, ++beats); });
@@ -417,7 +345,7 @@ TEST(ZmqTransport, HeartbeatsGoOnWithoutAnyonesHelp) {
 TEST(ZmqTransport, HeartbeatsGoOnWhileTheOthersAreFlooded) {
   const auto head = StartHead();
   const auto alice = StartNode(kAlice, *head);
-  Join(*alice, *head);
+  JoinAndHear(*alice, *head);
   alice->transport.SetHeartbeat(kHeadNode, milliseconds(20),
                                 [] { return TextFrame(kAlice, kHeadNode, 1'000'000); });
   for (std::uint64_t i = 0; i < 20'000; ++i) SendText(*head, kAlice, i);
@@ -429,7 +357,7 @@ TEST(ZmqTransport, HeartbeatsGoOnWhileTheOthersAreFlooded) {
     return count;
   };
   EXPECT_TRUE(Eventually([&] { return beats() >= 5; }));
-  EXPECT_TRUE(alice->heard.WaitForArrivals(20'000));
+  EXPECT_TRUE(alice->heard.WaitForArrivals(20'001));
   EXPECT_EQ(head->transport.Dropped().full, 0u);
 }
 
