@@ -19,6 +19,7 @@ class ABSL_LOCKABLE Mutex {
   void unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
 
  private:
+  friend class Condition;  // Waits on mutex_.
   std::mutex mutex_;
 };
 
@@ -44,11 +45,15 @@ class Condition {
   // Returns at `deadline` at the latest, or earlier, also without reason: check again.
   void WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    condition_.wait_until(mutex, deadline);
+    // Not condition_variable_any, which has a mutex of its own that every notification takes:
+    // whoever wakes from a wait would often have to wait for that one too.
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_until(lock, deadline);
+    lock.release();  // The caller still holds it.
   }
 
  private:
-  std::condition_variable_any condition_;
+  std::condition_variable condition_;
 };
 
 }  // namespace runtime

@@ -1,7 +1,6 @@
 #include "runtime/collective/zmq_ring_link.h"
 
 #include <absl/strings/str_cat.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -122,6 +121,7 @@ absl::Status ZmqRingLink::Bind() {
     return absl::UnavailableError(absl::StrCat("cannot listen at ", name, ": ", LastError()));
   }
   endpoint_.ipc = name;
+  from_listener_ = ZmqInput(listener_);
   // Without a key this member is on a host of its own: its neighbours use tcp.
   endpoint_.host_key = HostKey().value_or("");
   return absl::OkStatus();
@@ -204,7 +204,10 @@ void ZmqRingLink::OpenNext(const std::string& address) {
   if (zmq_socket_monitor(next_, events.c_str(), kEvents) != 0 ||
       zmq_connect(monitor_, events.c_str()) != 0 || zmq_connect(next_, address.c_str()) != 0) {
     SetFailure(absl::StrCat("cannot connect to \"", address, "\": ", LastError()));
+    return;
   }
+  from_next_ = ZmqInput(next_);
+  from_monitor_ = ZmqInput(monitor_);
 }
 
 void ZmqRingLink::Disconnect() {
@@ -214,6 +217,7 @@ void ZmqRingLink::Disconnect() {
   }
   if (monitor_ != nullptr) zmq_close(monitor_);
   next_ = monitor_ = nullptr;
+  from_next_ = from_monitor_ = ZmqInput();
   failure_.clear();
   failure_is_news_ = false;
 }
@@ -222,6 +226,7 @@ void ZmqRingLink::Close() {
   Disconnect();
   if (listener_ != nullptr) zmq_close(listener_);
   listener_ = nullptr;
+  from_listener_ = ZmqInput();
   // Returns when libzmq has let go of every message, because nothing lingers.
   if (context_ != nullptr) {
     while (zmq_ctx_term(context_) != 0 && zmq_errno() == EINTR) {
@@ -238,6 +243,7 @@ bool ZmqRingLink::SendSmall(void* socket, std::span<const std::byte> bytes, bool
 std::uint64_t ZmqRingLink::SendHello() {
   const auto bytes = encoder_.Encode(
       {.fence = next_fence_, .body = RingHello{.from = options_.node, .to = next_member_.node}});
+  from_next_.Touch();
   if (!SendSmall(next_, bytes, false)) {
     SetFailure(LastError());
     return 0;
@@ -254,6 +260,7 @@ std::uint64_t ZmqRingLink::SendCredit(NodeId previous, const Fence& fence, RingC
                                   [&](const Route& known) { return known.node == previous; });
   if (route == routes_.end() || listener_ == nullptr) return 0;
   const auto bytes = encoder_.Encode({.fence = fence, .body = credit});
+  from_listener_.Touch();
   // A ROUTER drops what is for a connection that is gone.
   if (!SendSmall(listener_, std::as_bytes(std::span(route->id)), true) ||
       !SendSmall(listener_, bytes, false)) {
@@ -271,6 +278,7 @@ std::uint64_t ZmqRingLink::SendChunk(const Fence& fence, const ChunkHeader& head
   const int made = zmq_msg_init_data(&body, const_cast<float*>(floats.data()), floats.size_bytes(),
                                      &LeaseSlot::OnFree, slot);
   REQUIRE(made == 0);
+  from_next_.Touch();
   if (next_ == nullptr || !failure_.empty() || !SendSmall(next_, bytes, true) ||
       zmq_msg_send(&body, next_, ZMQ_DONTWAIT) < 0) {
     SetFailure(LastError());
@@ -302,9 +310,8 @@ bool ZmqRingLink::SetRoute(const Route& route) {
 }
 
 bool ZmqRingLink::TakeFromPrevious(RingAllreduce& machine) {
-  if (listener_ == nullptr) return false;
   Part parts[kMaxParts];  // Name of the connection, header, floats.
-  if (!parts[0].Receive(listener_)) return false;
+  if (!from_listener_.Receive(parts[0])) return false;
   std::size_t count = 1;
   for (; count < kMaxParts && parts[count - 1].more(); ++count) {
     if (!parts[count].Receive(listener_)) break;
@@ -388,7 +395,7 @@ void ZmqRingLink::OnChunk(RingAllreduce& machine, NodeId from, const Fence& fenc
 
 bool ZmqRingLink::TakeFromNext(RingAllreduce& machine) {
   Part part;
-  if (next_ == nullptr || !part.Receive(next_)) return false;
+  if (!from_next_.Receive(part)) return false;
   const bool single = !part.more();
   for (bool more = !single; more;) {
     Part rest;
@@ -425,9 +432,9 @@ bool ZmqRingLink::TakeReleases(RingAllreduce& machine) {
 }
 
 void ZmqRingLink::ReadMonitor() {
-  while (monitor_ != nullptr) {
+  for (;;) {
     Part event, address;
-    if (!event.Receive(monitor_)) return;
+    if (!from_monitor_.Receive(event)) return;
     if (event.more()) address.Receive(monitor_);
     std::uint16_t kind = 0;
     if (event.bytes().size() >= sizeof(kind)) {
@@ -453,14 +460,9 @@ bool ZmqRingLink::TakeFailure(RingAllreduce& machine) {
 
 void ZmqRingLink::Wait(Duration timeout, bool wake_on_release) {
   if (wake_on_release && !releases_->WakeOnNext()) return;
-  zmq_pollitem_t items[4] = {{nullptr, event_fd_, ZMQ_POLLIN, 0},
-                             {listener_, 0, ZMQ_POLLIN, 0},
-                             {next_, 0, ZMQ_POLLIN, 0},
-                             {monitor_, 0, ZMQ_POLLIN, 0}};
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  zmq_poll(items, next_ != nullptr ? 4 : 2,
-           static_cast<long>(std::max<std::int64_t>(0, milliseconds)));
-  if ((items[0].revents & ZMQ_POLLIN) != 0) {
+  ZmqInput* const inputs[] = {&from_listener_, &from_next_, &from_monitor_};
+  if (WaitForInput(event_fd_, inputs, static_cast<int>(std::max<std::int64_t>(0, milliseconds)))) {
     eventfd_t count;
     eventfd_read(event_fd_, &count);
   }

@@ -22,6 +22,7 @@
 #include "runtime/collective/ring_allreduce.h"
 #include "runtime/collective/ring_message.h"
 #include "runtime/collective/zmq_ring.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 
@@ -97,6 +98,7 @@ class ZmqRingLink final : public RingLink {
   void* listener_ = nullptr;  // ROUTER.
   void* next_ = nullptr;      // DEALER, or null.
   void* monitor_ = nullptr;   // PAIR: what happens to next_'s connection.
+  ZmqInput from_listener_, from_next_, from_monitor_;
   std::uint64_t opened_ = 0;  // Connections so far; names the monitors.
   RingMember next_member_;
   RingTransport next_transport_ = RingTransport::kAuto;

@@ -25,10 +25,16 @@ absl::Status ZmqBroadcast::Open(void* context, const Address& control,
   address_ = control;
   address_.port = 0;
   if (control.scheme == Address::Scheme::kIpc) address_.host = BroadcastName(control.host);
+  input_ = ZmqInput(socket_.get());
   if (control.scheme == Address::Scheme::kIpc || !ports.has_value()) {
     return BindSocket(socket_.get(), address_);
   }
   return BindSocketWithin(socket_.get(), *ports, address_);
+}
+
+void ZmqBroadcast::AddInputs(std::vector<ZmqInput*>& inputs) {
+  inputs.push_back(&input_);
+  inputs.push_back(events_.input());
 }
 
 void ZmqBroadcast::AddPollItems(std::vector<zmq_pollitem_t>& items) const {
@@ -37,6 +43,8 @@ void ZmqBroadcast::AddPollItems(std::vector<zmq_pollitem_t>& items) const {
 }
 
 void ZmqBroadcast::Read() {
+  // A connection is accepted before it subscribes: its event comes first.
+  if (!input_.IsDry()) events_.input()->Touch();
   while (const std::optional<ConnectionEvent> event = events_.Next()) {
     if (event->kind == ZMQ_EVENT_ACCEPTED) silent_.insert(event->value);
     // It ended without having subscribed to anything of ours.
@@ -45,7 +53,7 @@ void ZmqBroadcast::Read() {
     }
   }
   ZmqMessage message;
-  for (int i = 0; i < kReadsPerTurn && message.Receive(socket_.get()); ++i) {
+  for (int i = 0; i < kReadsPerTurn && input_.Receive(message); ++i) {
     const std::span<const std::byte> bytes = message.bytes();
     // A subscription is a byte 1, its end a byte 0, and then the topic.
     if (bytes.empty() || std::to_integer<int>(bytes[0]) > 1) {
@@ -56,6 +64,11 @@ void ZmqBroadcast::Read() {
       board_.Dropped(&Drops::handshake);
     }
   }
+}
+
+void ZmqBroadcast::ReadNow() {
+  input_.Touch();
+  Read();
 }
 
 bool ZmqBroadcast::OnSubscription(bool begins, std::span<const std::byte> topic) {
@@ -82,6 +95,7 @@ bool ZmqBroadcast::OnSubscription(bool begins, std::span<const std::byte> topic)
 
 void ZmqBroadcast::Send(Traffic kind, ZmqMessage message) {
   const std::size_t bytes = message.size();
+  input_.Touch();
   if (message.Send(socket_.get(), 0) == 0) {
     board_.Sent(kind, subscriptions_ * BytesOnWire(bytes));
   }
@@ -90,6 +104,7 @@ void ZmqBroadcast::Send(Traffic kind, ZmqMessage message) {
 void ZmqBroadcast::Close(int linger_milliseconds) {
   if (socket_ != nullptr) SetOption(socket_.get(), ZMQ_LINGER, linger_milliseconds);
   events_ = {};
+  input_ = {};
   socket_.reset();
 }
 

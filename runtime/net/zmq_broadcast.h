@@ -28,9 +28,12 @@ class ZmqBroadcast {
   absl::Status Open(void* context, const Address& control, std::optional<PortRange> ports);
   const Address& address() const { return address_; }
 
+  void AddInputs(std::vector<ZmqInput*>& inputs);
   void AddPollItems(std::vector<zmq_pollitem_t>& items) const;
-  // Takes in who came and went.
+  // Takes in who came and went, as far as a wait showed it.
   void Read();
+  // Also what came since.
+  void ReadNow();
   // Broadcasts reach it now.
   bool Reaches(NodeId node) const { return subscribed_.contains(node); }
   // A subscriber that does not keep up loses the frame.
@@ -45,6 +48,7 @@ class ZmqBroadcast {
   TransportBoard& board_;
   Address address_;
   ZmqSocket socket_;
+  ZmqInput input_;
   ConnectionMonitor events_;
   // Open connections, by descriptor, that have not subscribed yet.
   absl::flat_hash_set<int> silent_;

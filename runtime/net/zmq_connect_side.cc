@@ -41,6 +41,7 @@ absl::Status ZmqConnectSide::Open() {
 }
 
 absl::Status ZmqConnectSide::OpenDealer() {
+  from_dealer_ = {};
   ASSIGN_OR_RETURN(dealer_, NewZmqSocket(context_.get(), ZMQ_DEALER));
   void* dealer = dealer_.get();
   SetConnectOptions(dealer, options_.address);
@@ -50,6 +51,7 @@ absl::Status ZmqConnectSide::OpenDealer() {
   const RoutingId id = ToRoutingId(options_.self);
   REQUIRE(zmq_setsockopt(dealer, ZMQ_ROUTING_ID, id.data(), id.size()) == 0);
   ASSIGN_OR_RETURN(events_, ConnectionMonitor::Watch(context_.get(), dealer));
+  from_dealer_ = ZmqInput(dealer);
   return Connect(dealer, options_.address);
 }
 
@@ -61,7 +63,14 @@ absl::Status ZmqConnectSide::Subscribe(const Address& broadcasts) {
   const NameTopic name = TopicOfName(options_.self);
   REQUIRE(zmq_setsockopt(socket, ZMQ_SUBSCRIBE, frames.data(), frames.size()) == 0);
   REQUIRE(zmq_setsockopt(socket, ZMQ_SUBSCRIBE, name.data(), name.size()) == 0);
+  from_broadcasts_ = ZmqInput(socket);
   return Connect(socket, broadcasts);
+}
+
+void ZmqConnectSide::AddInputs(std::vector<ZmqInput*>& inputs) {
+  inputs.push_back(&from_dealer_);
+  inputs.push_back(events_.input());
+  inputs.push_back(&from_broadcasts_);
 }
 
 void ZmqConnectSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) {
@@ -83,6 +92,7 @@ void ZmqConnectSide::Read(Time now) {
   if (hello_is_due_) {
     const std::array<std::uint64_t, 4> words = EncodeNote({.kind = NoteKind::kHello});
     ZmqMessage hello(std::as_bytes(std::span(words)));
+    from_dealer_.Touch();
     if (hello.Send(dealer_.get(), 0) == 0) {
       hello_is_due_ = false;
       board_.Sent(Traffic::kJoin, BytesOnWire(kNoteBytes));
@@ -103,7 +113,11 @@ void ZmqConnectSide::ReadConnectionEvents(Time now) {
     any = true;
     OnConnectionEvent(*event, now);
   }
-  if (any) board_.SetDiagnosis(diagnosis_);
+  if (!any) return;
+  board_.SetDiagnosis(diagnosis_);
+  // What the head said before the connection ended comes first.
+  from_dealer_.Touch();
+  from_broadcasts_.Touch();
 }
 
 void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event, Time now) {
@@ -125,7 +139,7 @@ void ZmqConnectSide::OnConnectionEvent(const ConnectionEvent& event, Time now) {
 void ZmqConnectSide::ReadControl() {
   for (int i = 0; i < kReadsPerTurn && dealer_ != nullptr; ++i) {
     ZmqMessage body;
-    if (!body.Receive(dealer_.get())) return;
+    if (!from_dealer_.Receive(body)) return;
     if (body.more()) {
       while (body.more() && body.Receive(dealer_.get())) {
       }
@@ -141,7 +155,7 @@ void ZmqConnectSide::ReadControl() {
 void ZmqConnectSide::ReadBroadcasts() {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     ZmqMessage body;
-    if (!body.Receive(broadcasts_.get())) return;
+    if (!from_broadcasts_.Receive(body)) return;
     OnBytes(body);
   }
 }
@@ -156,9 +170,7 @@ void ZmqConnectSide::OnBytes(const ZmqMessage& body) {
       board_.SetDiagnosis(diagnosis_);
       return;
   }
-  Frame frame(body.size() / sizeof(std::uint64_t));
-  std::memcpy(frame.data(), body.data(), body.size());
-  listener_.OnFrame(kHeadNode, std::move(frame));
+  listener_.OnFrame(kHeadNode, ToFrame(body));
 }
 
 void ZmqConnectSide::OnNote(const Note& note) {
@@ -189,6 +201,7 @@ void ZmqConnectSide::OnWelcome(std::uint64_t port) {
   if (Subscribe(address).ok()) {
     broadcasts_address_ = address;
   } else {
+    from_broadcasts_ = {};
     broadcasts_.reset();
   }
 }
@@ -196,6 +209,7 @@ void ZmqConnectSide::OnWelcome(std::uint64_t port) {
 void ZmqConnectSide::OnCutOff() {
   board_.SetReachable(kHeadNode, false);
   events_ = {};
+  from_dealer_ = from_broadcasts_ = {};
   dealer_.reset();
   broadcasts_.reset();
   rebuild_at_.reset();
@@ -208,19 +222,14 @@ bool ZmqConnectSide::Send(NodeId, Traffic kind, Frame& frame) {
     if (!rebuild_at_.has_value()) board_.Dropped(&Drops::route);
     return !rebuild_at_.has_value();
   }
-  // Sending takes the frame over even if it fails, so look first.
-  int events = 0;
-  std::size_t size = sizeof(events);
-  REQUIRE(zmq_getsockopt(dealer_.get(), ZMQ_EVENTS, &events, &size) == 0);
-  if ((events & ZMQ_POLLOUT) == 0) return false;
   ZmqMessage message(std::move(frame));
   const std::size_t bytes = message.size();
-  if (message.Send(dealer_.get(), 0) == 0) {
-    board_.Sent(kind, BytesOnWire(bytes));
-  } else {
-    board_.Dropped(&Drops::full);
+  from_dealer_.Touch();
+  switch (message.Send(dealer_.get(), 0)) {
+    case 0: board_.Sent(kind, BytesOnWire(bytes)); return true;
+    case EAGAIN: frame = ToFrame(message); return false;
+    default: board_.Dropped(&Drops::full); return true;
   }
-  return true;
 }
 
 void ZmqConnectSide::Publish(Traffic, Frame) { board_.Dropped(&Drops::route); }
@@ -233,6 +242,7 @@ void ZmqConnectSide::Close(Duration linger) {
     SetOption(dealer_.get(), ZMQ_LINGER, static_cast<int>(milliseconds));
   }
   events_ = {};
+  from_dealer_ = from_broadcasts_ = {};
   dealer_.reset();
   broadcasts_.reset();
   context_.reset();

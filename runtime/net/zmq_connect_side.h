@@ -21,6 +21,8 @@ class ZmqConnectSide final : public ZmqSide {
       : options_(options), listener_(listener), board_(board) {}
 
   absl::Status Open() override;
+  void AddInputs(std::vector<ZmqInput*>& inputs) override;
+  bool WaitsToWrite() const override { return hello_is_due_; }
   void AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) override;
   void Read(Time now) override;
   std::optional<Time> NextDeadline() const override { return rebuild_at_; }
@@ -52,6 +54,8 @@ class ZmqConnectSide final : public ZmqSide {
   ZmqContext context_;
   ZmqSocket dealer_;
   ZmqSocket broadcasts_;
+  ZmqInput from_dealer_;
+  ZmqInput from_broadcasts_;
   ConnectionMonitor events_;
   std::optional<Address> broadcasts_address_;
   ConnectDiagnosis diagnosis_;

@@ -47,6 +47,12 @@ ZmqMessage::ZmqMessage(Frame frame) {
   REQUIRE(zmq_msg_init_data(&message_, owned->data(), bytes, DeleteFrame, owned) == 0);
 }
 
+Frame ToFrame(const ZmqMessage& message) {
+  Frame frame(message.size() / sizeof(std::uint64_t));
+  std::memcpy(frame.data(), message.data(), frame.size() * sizeof(std::uint64_t));
+  return frame;
+}
+
 int ZmqMessage::Send(void* socket, int flags) {
   return zmq_msg_send(&message_, socket, flags | ZMQ_DONTWAIT) >= 0 ? 0 : zmq_errno();
 }
@@ -86,12 +92,13 @@ absl::StatusOr<ConnectionMonitor> ConnectionMonitor::Watch(void* context, void* 
   if (zmq_connect(monitor.events_.get(), endpoint.c_str()) != 0) {
     return ZmqError("cannot watch a socket");
   }
+  monitor.input_ = ZmqInput(monitor.events_.get());
   return monitor;
 }
 
 std::optional<ConnectionEvent> ConnectionMonitor::Next() {
   ZmqMessage event;
-  if (events_ == nullptr || !event.Receive(events_.get())) return std::nullopt;
+  if (!input_.Receive(event)) return std::nullopt;
   // Six bytes: kind and value in host order; a second part names the endpoint.
   ConnectionEvent result;
   REQUIRE(event.size() == sizeof(result.kind) + sizeof(result.value));

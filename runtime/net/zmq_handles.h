@@ -16,6 +16,7 @@
 #include <string>
 
 #include "runtime/net/transport.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 
@@ -74,6 +75,9 @@ class ZmqMessage {
   mutable zmq_msg_t message_;
 };
 
+// A copy. Frames are whole words.
+Frame ToFrame(const ZmqMessage& message);
+
 // Bytes that ZMTP 3 puts before a part of `bytes`.
 constexpr std::size_t ZmtpHeaderBytes(std::size_t bytes) { return bytes <= 255 ? 2 : 9; }
 constexpr std::size_t BytesOnWire(std::size_t bytes) { return bytes + ZmtpHeaderBytes(bytes); }
@@ -101,10 +105,12 @@ class ConnectionMonitor {
   static absl::StatusOr<ConnectionMonitor> Watch(void* context, void* socket);
 
   void* socket() const { return events_.get(); }
+  ZmqInput* input() { return &input_; }
   std::optional<ConnectionEvent> Next();
 
  private:
   ZmqSocket events_;
+  ZmqInput input_;
 };
 
 }  // namespace runtime

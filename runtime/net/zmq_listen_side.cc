@@ -22,12 +22,6 @@ constexpr std::size_t kMaxWaitingFrames = 65536;
 // libzmq does not say when one peer of a ROUTER has room again.
 constexpr Duration kRetryInterval = std::chrono::milliseconds(2);
 
-Frame ToFrame(const ZmqMessage& body) {
-  Frame frame(body.size() / sizeof(std::uint64_t));
-  std::memcpy(frame.data(), body.data(), body.size());
-  return frame;
-}
-
 }  // namespace
 
 absl::Status ZmqListenSide::Open() {
@@ -39,7 +33,14 @@ absl::Status ZmqListenSide::Open() {
   SetOption(router_.get(), ZMQ_ROUTER_HANDOVER, 1);
   ASSIGN_OR_RETURN(router_events_, ConnectionMonitor::Watch(context_.get(), router_.get()));
   RETURN_IF_ERROR(BindSocket(router_.get(), control_address_));
+  from_router_ = ZmqInput(router_.get());
   return broadcast_.Open(context_.get(), control_address_, options_.broadcast_ports);
+}
+
+void ZmqListenSide::AddInputs(std::vector<ZmqInput*>& inputs) {
+  inputs.push_back(&from_router_);
+  inputs.push_back(router_events_.input());
+  broadcast_.AddInputs(inputs);
 }
 
 void ZmqListenSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) {
@@ -54,7 +55,9 @@ std::optional<Time> ZmqListenSide::NextDeadline() const {
 }
 
 void ZmqListenSide::Read(Time now) {
-  ReadConnectionEvents();
+  // The event of a connection comes before what is said on it, and what was said before its end.
+  if (!from_router_.IsDry()) router_events_.input()->Touch();
+  if (ReadConnectionEvents()) from_router_.Touch();
   broadcast_.Read();
   bool dry = false;
   for (int i = 0; i < kReadsPerTurn && !dry; ++i) dry = !ReadOneMessage(now);
@@ -66,10 +69,13 @@ void ZmqListenSide::Read(Time now) {
   }
 }
 
-void ZmqListenSide::ReadConnectionEvents() {
+bool ZmqListenSide::ReadConnectionEvents() {
+  bool any = false;
   while (const std::optional<ConnectionEvent> event = router_events_.Next()) {
+    any = true;
     OnConnectionEvent(*event);
   }
+  return any;
 }
 
 void ZmqListenSide::OnConnectionEvent(const ConnectionEvent& event) {
@@ -110,7 +116,7 @@ void ZmqListenSide::ReportLostPeers() {
 
 bool ZmqListenSide::ReadOneMessage(Time now) {
   ZmqMessage name;
-  if (!name.Receive(router_.get())) return false;
+  if (!from_router_.Receive(name)) return false;
   ZmqMessage body;
   int parts = 1;
   for (bool more = name.more(); more; more = body.more(), ++parts) {
@@ -216,7 +222,11 @@ ZmqListenSide::Peer& ZmqListenSide::Admit(NodeId sender, int fd, Time now) {
   }
   Peer& peer = peers_[sender];
   if (fd < 0 || peer.fd == fd) return peer;
-  if (!connections_.contains(fd)) ReadConnectionEvents();  // It may have been accepted just now.
+  if (!connections_.contains(fd)) {
+    // It may have been accepted just now.
+    router_events_.input()->Touch();
+    if (ReadConnectionEvents()) from_router_.Touch();
+  }
   const auto connection = connections_.find(fd);
   if (connection == connections_.end()) {
     // It said this with its last breath.
@@ -252,6 +262,7 @@ bool ZmqListenSide::TryRoute(NodeId to, Traffic kind, ZmqMessage& body) {
   const RoutingId id = ToRoutingId(to);
   const std::size_t bytes = body.size();
   ZmqMessage name{std::span<const std::byte>(id)};
+  from_router_.Touch();
   // ROUTER_MANDATORY: an error comes before the body is touched.
   int error = name.Send(router_.get(), ZMQ_SNDMORE);
   if (error == EAGAIN) return false;
@@ -314,7 +325,7 @@ void ZmqListenSide::SendNote(NodeId to, Traffic kind, const Note& note) {
 }
 
 void ZmqListenSide::Publish(Traffic kind, Frame frame) {
-  broadcast_.Read();
+  broadcast_.ReadNow();
   ZmqMessage message(std::move(frame));
   // Whose subscription is still under way gets it by the other road.
   for (const auto& [node, peer] : peers_) {
@@ -355,6 +366,7 @@ void ZmqListenSide::Close(Duration linger) {
   broadcast_.Close(milliseconds);
   if (router_ != nullptr) SetOption(router_.get(), ZMQ_LINGER, milliseconds);
   router_events_ = {};
+  from_router_ = {};
   router_.reset();
   context_.reset();
 }

@@ -25,6 +25,7 @@ class ZmqListenSide final : public ZmqSide {
 
   // ADDRESS_IN_USE, ADDRESS_NOT_LOCAL (exit 2).
   absl::Status Open() override;
+  void AddInputs(std::vector<ZmqInput*>& inputs) override;
   void AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) override;
   void Read(Time now) override;
   std::optional<Time> NextDeadline() const override;
@@ -59,7 +60,8 @@ class ZmqListenSide final : public ZmqSide {
     std::size_t waiting_bytes = 0;
   };
 
-  void ReadConnectionEvents();
+  // True: there were some.
+  bool ReadConnectionEvents();
   void OnConnectionEvent(const ConnectionEvent& event);
   void OnConnectionGone(int fd);
   void ReportLostPeers();
@@ -87,6 +89,7 @@ class ZmqListenSide final : public ZmqSide {
 
   ZmqContext context_;
   ZmqSocket router_;
+  ZmqInput from_router_;
   ZmqBroadcast broadcast_;
   ConnectionMonitor router_events_;
   Address control_address_;

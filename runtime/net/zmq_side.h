@@ -18,6 +18,7 @@
 #include "runtime/net/connect_diagnosis.h"
 #include "runtime/net/traffic.h"
 #include "runtime/net/transport.h"
+#include "runtime/net/zmq_input.h"
 
 namespace runtime {
 
@@ -94,7 +95,11 @@ class ZmqSide {
   virtual ~ZmqSide() = default;
 
   virtual absl::Status Open() = 0;
-  // What to wait for. `writable`: also until a send that had to wait may be tried again.
+  // What Read reads from, for WaitForInput.
+  virtual void AddInputs(std::vector<ZmqInput*>& inputs) = 0;
+  // Has something to write itself, and no room: wait with zmq_poll.
+  virtual bool WaitsToWrite() const { return false; }
+  // The same for zmq_poll. `writable`: also until a send that had to wait may be tried again.
   virtual void AddPollItems(bool writable, std::vector<zmq_pollitem_t>& items) = 0;
   // Delivers what arrived, a bounded number of frames, and does what is due.
   virtual void Read(Time now) = 0;

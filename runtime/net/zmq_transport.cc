@@ -120,11 +120,8 @@ void ZmqTransport::Drain(Time deadline) {
   outbox_.Take(orders_);
   CarryOutOrders();
   while (!(orders_.empty() && side_->IsDrained()) && clock_.Now() < deadline) {
-    items_.clear();
-    side_->AddPollItems(!orders_.empty(), items_);
-    for (zmq_pollitem_t& item : items_) item.events &= ZMQ_POLLOUT;
     const Duration wait = std::min<Duration>(deadline - clock_.Now(), kDrainInterval);
-    zmq_poll(items_.data(), static_cast<int>(items_.size()), ToPollMilliseconds(wait));
+    WaitToWrite(ToPollMilliseconds(wait), ZMQ_POLLOUT);
     CarryOutOrders();
   }
 }
@@ -137,15 +134,33 @@ int ZmqTransport::PollMilliseconds(Time now) const {
 }
 
 void ZmqTransport::Turn(int poll_milliseconds) {
-  items_.clear();
-  items_.push_back({nullptr, outbox_.wake_fd(), ZMQ_POLLIN, 0});
-  side_->AddPollItems(!orders_.empty(), items_);
-  zmq_poll(items_.data(), static_cast<int>(items_.size()), poll_milliseconds);
+  const bool ordered = Wait(poll_milliseconds);
   const Time now = clock_.Now();
   side_->Read(now);
-  outbox_.Take(orders_);
+  if (ordered) outbox_.Take(orders_);
   CarryOutOrders();
   Beat(now);
+}
+
+bool ZmqTransport::Wait(int milliseconds) {
+  if (orders_.empty() && !side_->WaitsToWrite()) {
+    inputs_.clear();
+    side_->AddInputs(inputs_);
+    return WaitForInput(outbox_.wake_fd(), inputs_, milliseconds);
+  }
+  WaitToWrite(milliseconds, ZMQ_POLLIN | ZMQ_POLLOUT);
+  return true;
+}
+
+void ZmqTransport::WaitToWrite(int milliseconds, short events) {
+  items_.clear();
+  side_->AddPollItems(!orders_.empty(), items_);
+  items_.push_back({nullptr, outbox_.wake_fd(), ZMQ_POLLIN, 0});
+  for (zmq_pollitem_t& item : items_) item.events &= events;
+  zmq_poll(items_.data(), static_cast<int>(items_.size()), milliseconds);
+  inputs_.clear();
+  side_->AddInputs(inputs_);
+  for (ZmqInput* const input : inputs_) input->Touch();
 }
 
 void ZmqTransport::CarryOutOrders() {

@@ -60,6 +60,9 @@ class ZmqTransport final : public Transport {
   void Run();
   int PollMilliseconds(Time now) const;
   void Turn(int poll_milliseconds);
+  // Sleeps until there is something to do. True: orders may have come.
+  bool Wait(int milliseconds);
+  void WaitToWrite(int milliseconds, short events);
   void Drain(Time deadline);
   void CarryOutOrders();
   // False: it must wait for the connection.
@@ -80,6 +83,8 @@ class ZmqTransport final : public Transport {
   std::unique_ptr<ZmqSide> side_;
   std::deque<Order> orders_;
   std::optional<Heartbeat> heartbeat_;
+  // The sockets of a wait, by either way.
+  std::vector<ZmqInput*> inputs_;
   std::vector<zmq_pollitem_t> items_;
 };
 

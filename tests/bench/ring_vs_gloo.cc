@@ -1,7 +1,17 @@
 // Our ring beside Gloo's allreduces, in the same processes, one after the other in each repeat, so
-// that both see the same machine. Prints a table per world size and length; the last column is
-// our best median over Gloo's best. Ours also subtracts a base, hashes and checks every byte.
-//   ring_vs_gloo [--workers 2,4,8] [--elements 62006,2600000,25000000] [--repeats 15]
+// that both see the same machine.
+//
+// Gloo adds up one buffer in place. Ours reads a model and its base and leaves their mean in a
+// third vector, and hashes and checks every byte on the way. What the same mean costs around a sum
+// of Gloo's, drift before and division after, is measured too, as `mean`; hashes are not.
+//
+//   ring_vs_gloo [--workers 2,4,8] [--elements 62006,2600000,25000000] [--repeats 41]
+//                [--seconds 12]
+//
+// Prints for each world size and length the median and the best time of the slowest rank, and the
+// processor time of all ranks together; on the right ours over Gloo's best in that row, and over
+// Gloo's best and `mean`. A case ends after `repeats`, or after `seconds` and three repeats.
+#include <absl/strings/str_format.h>
 #include <gloo/allreduce.h>
 #include <gloo/allreduce_bcube.h>
 #include <gloo/allreduce_halving_doubling.h>
@@ -13,6 +23,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -21,10 +32,12 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "runtime/base/kernels.h"
 #include "runtime/base/status.h"
 #include "runtime/collective/ring_benchmark.h"
 
@@ -36,12 +49,15 @@ using runtime::Time;
 
 constexpr auto kTimeout = std::chrono::minutes(5);
 constexpr std::size_t kWarmUps = 2;
-// Gloo's plain ring gets lost for seconds when there are more processes than cores; what is this
-// slow to warm up is left out.
+constexpr std::size_t kFewestRepeats = 3;
+// What is this slow to warm up is left out.
 constexpr Duration kTooSlow = std::chrono::seconds(4);
-const std::vector<std::string> kNames = {"ours tcp",          "ours ipc",     "gloo ring",
-                                         "gloo ring chunked", "gloo halving", "gloo bcube"};
+const std::vector<std::string> kNames = {"tcp",     "ipc",   "ring", "chunked",
+                                         "halving", "bcube", "mean"};
 constexpr std::size_t kOurs = 2;  // The first two.
+constexpr std::size_t kMean = 6;  // The last; between them is Gloo.
+// Gets lost for seconds, up to a minute, when there are more processes than cores: then left out.
+constexpr std::size_t kGlooRing = 2;
 
 Duration CpuTime() {
   rusage usage = {};
@@ -56,6 +72,7 @@ Duration CpuTime() {
 struct Contenders {
   std::vector<float> values;
   float* pointer = nullptr;
+  std::vector<float> local, base;  // Of `mean`, which uses `values` too.
   std::unique_ptr<runtime::BenchmarkMember> tcp, ipc;
   std::shared_ptr<gloo::rendezvous::Context> context;
   std::vector<std::function<absl::Status()>> run;  // In the order of kNames.
@@ -63,6 +80,14 @@ struct Contenders {
 
 std::function<absl::Status()> Ours(runtime::BenchmarkMember& member, Time deadline) {
   return [&member, deadline] { return member.Run(deadline).status(); };
+}
+
+std::function<absl::Status()> Mean(Contenders& all, std::uint32_t workers) {
+  return [&all, workers] {
+    runtime::WeightedDrift(all.local, all.base, 1, all.values);
+    runtime::Finalize(all.base, all.values, static_cast<float>(workers), all.values);
+    return absl::OkStatus();
+  };
 }
 
 std::function<absl::Status()> Plain(std::shared_ptr<gloo::Algorithm> algorithm) {
@@ -105,13 +130,18 @@ struct Case {
   std::uint32_t workers;
   std::size_t elements;
   std::size_t repeats;
+  Duration enough;  // Time after which no further repeat begins.
 };
+
+// The last row of the board says that there are no more repeats.
+std::size_t RowsOf(const Case& test) { return 2 * (kWarmUps + test.repeats) * kNames.size() + 1; }
 
 absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
                        const std::string& folder, Time deadline) {
   Contenders all;
   all.values.assign(test.elements, 0.0F);
   all.pointer = all.values.data();
+  all.local = all.base = all.values;
   runtime::RingBenchmarkOptions options;
   options.workers = test.workers;
   options.elements = test.elements;
@@ -122,7 +152,11 @@ absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
   ASSIGN_OR_RETURN(all.ipc, runtime::BenchmarkMember::Create(options, rank, board, deadline));
   all.run = {Ours(*all.tcp, deadline), Ours(*all.ipc, deadline)};
   AddGloo(all, rank, test.workers, folder);
+  all.run.push_back(Mean(all, test.workers));
   std::vector<bool> left_out(all.run.size());
+  left_out[kGlooRing] = test.workers > std::thread::hardware_concurrency();
+  const Time begin = std::chrono::steady_clock::now();
+  Duration& end = board.At(RowsOf(test) - 1, 0);
   for (std::size_t i = 0; i < kWarmUps + test.repeats; ++i) {
     for (std::size_t which = 0; which < all.run.size(); ++which) {
       if (left_out[which]) continue;
@@ -137,8 +171,13 @@ absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
       board.At(row + 1, rank) = CpuTime() - cpu;
       if (!board.Meet(deadline)) return absl::DeadlineExceededError("a worker is missing");
       // The same verdict on all ranks, because all see the same times.
-      left_out[which] = i < kWarmUps && board.Slowest(row) > kTooSlow;
+      if (i < kWarmUps && board.Slowest(row) > kTooSlow) left_out[which] = true;
     }
+    if (rank == 0 && i + 1 >= kWarmUps + kFewestRepeats) {
+      end = Duration(std::chrono::steady_clock::now() - begin > test.enough ? 1 : 0);
+    }
+    if (!board.Meet(deadline)) return absl::DeadlineExceededError("a worker is missing");
+    if (end.count() != 0) break;
   }
   if (!board.Meet(deadline)) return absl::DeadlineExceededError("a worker is missing");
   return absl::OkStatus();
@@ -146,43 +185,75 @@ absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
 
 double Milliseconds(Duration duration) { return 1e3 * runtime::ToSeconds(duration); }
 
-void Print(const Case& test, SharedBoard& board) {
-  std::printf("K=%u, %.2f MB\n  %-18s %9s %9s %9s %9s\n", test.workers,
-              4e-6 * static_cast<double>(test.elements), "", "median ms", "min", "max", "CPU ms");
-  std::vector<double> medians;
-  for (std::size_t which = 0; which < kNames.size(); ++which) {
-    std::vector<double> times;
-    std::vector<double> cpus;
-    for (std::size_t i = kWarmUps; i < kWarmUps + test.repeats; ++i) {
-      const std::size_t row = 2 * (i * kNames.size() + which);
-      times.push_back(Milliseconds(board.Slowest(row)));
-      Duration cpu{0};
-      for (std::uint32_t rank = 0; rank < test.workers; ++rank) cpu += board.At(row + 1, rank);
-      cpus.push_back(Milliseconds(cpu));
-    }
-    std::sort(times.begin(), times.end());
-    std::sort(cpus.begin(), cpus.end());
-    if (times.back() == 0) {
-      std::printf("  %-18s too slow to warm up\n", kNames[which].c_str());
-      medians.push_back(std::numeric_limits<double>::infinity());
-      continue;
-    }
-    medians.push_back(times[times.size() / 2]);
-    std::printf("  %-18s %9.3f %9.3f %9.3f %9.3f\n", kNames[which].c_str(), medians.back(),
-                times.front(), times.back(), cpus[cpus.size() / 2]);
+// What one contender needed, in milliseconds, sorted.
+struct Needed {
+  std::vector<double> times, cpus;
+};
+
+Needed NeededBy(const Case& test, SharedBoard& board, std::size_t which) {
+  Needed needed;
+  for (std::size_t i = kWarmUps; i < kWarmUps + test.repeats; ++i) {
+    const std::size_t row = 2 * (i * kNames.size() + which);
+    if (board.Slowest(row) == Duration(0)) continue;  // Left out, or after the end.
+    needed.times.push_back(Milliseconds(board.Slowest(row)));
+    Duration cpu{0};
+    for (std::uint32_t rank = 0; rank < test.workers; ++rank) cpu += board.At(row + 1, rank);
+    needed.cpus.push_back(Milliseconds(cpu));
   }
-  const double ours = *std::min_element(medians.begin(), medians.begin() + kOurs);
-  const double theirs = *std::min_element(medians.begin() + kOurs, medians.end());
-  std::printf("  tcp / Gloo's best %.2f, our best / Gloo's best %.2f\n", medians[0] / theirs,
-              ours / theirs);
+  std::sort(needed.times.begin(), needed.times.end());
+  std::sort(needed.cpus.begin(), needed.cpus.end());
+  return needed;
+}
+
+const char* Gap(std::size_t which) { return which == kOurs || which == kMean ? "  " : ""; }
+
+// One number for each contender; infinite: left out.
+void PrintRow(const std::string& head, const std::vector<double>& values) {
+  std::printf("%-22s", head.c_str());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) {
+      std::printf("%s%9.3f", Gap(i), values[i]);
+    } else {
+      std::printf("%s%9s", Gap(i), "-");
+    }
+  }
+  const double theirs = *std::min_element(values.begin() + kOurs, values.begin() + kMean);
+  const double same = theirs + values[kMean];
+  std::printf("  %6.2f %6.2f  %6.2f %6.2f\n", values[0] / theirs, values[1] / theirs,
+              values[0] / same, values[1] / same);
+}
+
+void PrintHeads() {
+  std::printf("%-22s  %-18s%-38s%-11s  %-13s  %s\n%-22s", "ms for one allreduce", "     ours",
+              "     Gloo", "", "ours / best", "ours / (best + mean)", "  K       MB");
+  for (std::size_t i = 0; i < kNames.size(); ++i) std::printf("%s%9s", Gap(i), kNames[i].c_str());
+  std::printf("  %6s %6s  %6s %6s\n", "tcp", "ipc", "tcp", "ipc");
+}
+
+void Print(const Case& test, SharedBoard& board) {
+  constexpr double kLeftOut = std::numeric_limits<double>::infinity();
+  std::vector<double> medians, bests, cpus;
+  std::size_t repeats = 0;
+  for (std::size_t which = 0; which < kNames.size(); ++which) {
+    const Needed needed = NeededBy(test, board, which);
+    const bool none = needed.times.empty();
+    medians.push_back(none ? kLeftOut : needed.times[needed.times.size() / 2]);
+    bests.push_back(none ? kLeftOut : needed.times.front());
+    cpus.push_back(none ? kLeftOut : needed.cpus[needed.cpus.size() / 2]);
+    repeats = std::max(repeats, needed.times.size());
+  }
+  const std::string head = absl::StrFormat("%3u %8.2f  med. %2u", test.workers,
+                                           4e-6 * static_cast<double>(test.elements), repeats);
+  PrintRow(head, medians);
+  PrintRow("              best", bests);
+  PrintRow("              CPU", cpus);
   std::fflush(stdout);
 }
 
 absl::Status RunCase(const Case& test) {
   const Time deadline = std::chrono::steady_clock::now() + kTimeout;
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<SharedBoard> board,
-      SharedBoard::Create(test.workers, 2 * (kWarmUps + test.repeats) * kNames.size()));
+  ASSIGN_OR_RETURN(const std::unique_ptr<SharedBoard> board,
+                   SharedBoard::Create(test.workers, RowsOf(test)));
   std::string folder = (std::filesystem::temp_directory_path() / "rondo-gloo-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) return absl::UnavailableError("no temporary folder");
   const absl::Status status =
@@ -204,15 +275,19 @@ absl::Status RunCase(const Case& test) {
 int main(int argc, char** argv) {
   std::vector<std::uint32_t> workers = {2, 4, 8};
   std::vector<std::size_t> elements = {62006, 2600000, 25000000};
-  std::size_t repeats = 15;
+  std::size_t repeats = 41;
+  double seconds = 12;
   CLI::App app("Times our ring beside Gloo.");
   app.add_option("--workers", workers, "world sizes")->delimiter(',');
   app.add_option("--elements", elements, "lengths in floats")->delimiter(',');
-  app.add_option("--repeats", repeats, "of each");
+  app.add_option("--repeats", repeats, "of each, at most")->check(CLI::PositiveNumber);
+  app.add_option("--seconds", seconds, "for one world size and length");
   CLI11_PARSE(app, argc, argv);
+  const auto enough = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  PrintHeads();
   for (const std::uint32_t world_size : workers) {
     for (const std::size_t length : elements) {
-      const absl::Status status = RunCase({world_size, length, repeats});
+      const absl::Status status = RunCase({world_size, length, repeats, enough});
       if (!status.ok()) {
         std::fprintf(stderr, "%s\n", status.ToString().c_str());
         return 1;

@@ -25,14 +25,18 @@ inline std::string ReadWholeFile(const std::string& path) {
   return text.str();
 }
 
-// `command` in folder `directory`, with an empty stdin and an environment of PATH alone. What it
-// redirects itself is not in `out` and `err`.
-inline ShellResult RunInShell(const std::string& directory, const std::string& command) {
+// `command` in folder `directory`, with an empty stdin. What it redirects itself is not in `out`
+// and `err`. `environment` is a command that sets up its environment: PATH alone, unless told
+// otherwise.
+inline constexpr char kCleanEnvironment[] = "env -i PATH=\"$PATH\"";
+inline constexpr char kOurEnvironment[] = "env";
+inline ShellResult RunInShell(const std::string& directory, const std::string& command,
+                              const char* environment = kCleanEnvironment) {
   const std::string base = testing::TempDir() + "rondo_shell_" + std::to_string(getpid());
   const std::string script = base + ".sh";
   std::ofstream(script) << "cd '" << directory << "' || exit 99\n" << command << "\n";
-  const std::string line = "env -i PATH=\"$PATH\" bash '" + script + "' >'" + base + ".out' 2>'" +
-                           base + ".err' </dev/null";
+  const std::string line = std::string(environment) + " bash '" + script + "' >'" + base +
+                           ".out' 2>'" + base + ".err' </dev/null";
   const int status = std::system(line.c_str());
   ShellResult result;
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
