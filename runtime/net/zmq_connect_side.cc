@@ -82,13 +82,15 @@ void ZmqConnectSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& it
 }
 
 void ZmqConnectSide::Read(Time now) {
+  read_at_ = now;
+  // First, because a thread that was late finds the sign of the new connection only here.
+  if (dealer_ != nullptr) ReadConnectionEvents(now);
   if (rebuild_at_.has_value() && now >= *rebuild_at_) {
     // A failure here means that no descriptor is left; it is tried again.
     rebuild_at_.reset();
     if (!OpenDealer().ok()) rebuild_at_ = now + kRebuildInterval;
   }
   if (dealer_ == nullptr) return;
-  ReadConnectionEvents(now);
   if (hello_is_due_) {
     const std::array<std::uint64_t, 4> words = EncodeNote({.kind = NoteKind::kHello});
     ZmqMessage hello(std::as_bytes(std::span(words)));
@@ -222,6 +224,10 @@ bool ZmqConnectSide::Send(NodeId, Traffic kind, Frame& frame) {
     if (!rebuild_at_.has_value()) board_.Dropped(&Drops::route);
     return !rebuild_at_.has_value();
   }
+  // For a moment after the end of a connection libzmq still takes messages for it, and loses them.
+  // (Asked here too, for who stops: then nothing else reads.)
+  if (!diagnosis_.IsConnected()) ReadConnectionEvents(read_at_);
+  if (!diagnosis_.IsConnected()) return false;
   ZmqMessage message(std::move(frame));
   const std::size_t bytes = message.size();
   from_dealer_.Touch();

@@ -65,6 +65,7 @@ class ZmqConnectSide final : public ZmqSide {
   // libzmq gives up after a failed handshake of some kinds, without a word. If it does not say that
   // it tries again, we begin anew.
   std::optional<Time> rebuild_at_;
+  Time read_at_{};  // Of the last Read.
 };
 
 }  // namespace runtime
