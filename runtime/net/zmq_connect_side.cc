@@ -85,13 +85,14 @@ void ZmqConnectSide::AddPollItems(bool writable, std::vector<zmq_pollitem_t>& it
 
 void ZmqConnectSide::Read(Time now) {
   now_ = now;
+  // First, because a thread that was late finds the sign of the new connection only here.
+  if (dealer_ != nullptr) ReadConnectionEvents();
   if (rebuild_at_.has_value() && now >= *rebuild_at_) {
     // A failure here means that no descriptor is left; it is tried again.
     rebuild_at_.reset();
     if (!OpenDealer().ok()) rebuild_at_ = now + kRebuildInterval;
   }
   if (dealer_ == nullptr) return;
-  ReadConnectionEvents();
   if (hello_is_due_) {
     const std::array<std::uint64_t, 4> words = EncodeNote({.kind = NoteKind::kHello});
     ZmqMessage hello(std::as_bytes(std::span(words)));

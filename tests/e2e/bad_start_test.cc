@@ -138,25 +138,6 @@ TEST(BadRun, SubmittedToAClosedPortIsRefusedConnection) {
   ExpectRefused({"rondo", "run", WriteQuadratic(files), "--head", ClosedPort()}, 3, "refused");
 }
 
-TEST(BadRun, WithoutItsDataEndsBeforeTraining) {
-  Sandbox sandbox;
-  const std::string config = sandbox.Write("mnist.toml", R"(
-[run]
-workers = 2
-max_steps = 10
-[data]
-source = "mnist"
-dir = "mnist"
-[model]
-name = "lenet5"
-)");
-  const auto run = sandbox.Run(RunCommand(config, {}, {"--json"}));
-  EXPECT_EQ(run->WaitExit(), 8) << run->Describe();
-  EXPECT_THAT(run->Json().value("message", ""), HasSubstr("mnist"));
-  EXPECT_EQ(StepsOf(OnlyRunFolder(sandbox.folder() + "/runs")), 0U);
-  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
-}
-
 TEST(BadRun, WithABatchLargerThanAShardIsAUsageError) {
   Sandbox sandbox;
   const std::string config = sandbox.Write("large.toml", R"(

@@ -1,4 +1,4 @@
-// `rondo run` of a model that torch trains.
+// `rondo run` of models that torch trains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +11,7 @@ namespace tests {
 namespace {
 
 using nlohmann::json;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 namespace fs = std::filesystem;
 
@@ -36,6 +37,25 @@ theta = 2.0
   EXPECT_EQ(data["parameters"], 61706);
   EXPECT_GT(data["accuracy"], 0.2);  // Of ten classes; it has hardly begun.
   EXPECT_TRUE(fs::exists(OnlyRunFolder(sandbox.folder() + "/runs") + "/model.pt"));
+  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
+}
+
+TEST(BadRun, WithoutItsDataEndsBeforeTraining) {
+  Sandbox sandbox;
+  const std::string config = sandbox.Write("mnist.toml", R"(
+[run]
+workers = 2
+max_steps = 10
+[data]
+source = "mnist"
+dir = "mnist"
+[model]
+name = "lenet5"
+)");
+  const auto run = sandbox.Run(RunCommand(config, {}, {"--json"}));
+  EXPECT_EQ(run->WaitExit(), 8) << run->Describe();
+  EXPECT_THAT(run->Json().value("message", ""), HasSubstr("mnist"));
+  EXPECT_EQ(StepsOf(OnlyRunFolder(sandbox.folder() + "/runs")), 0U);
   EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
 }
 

@@ -17,15 +17,9 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/base/clock.h"
+#include "tests/support/slowness.h"
 
 namespace tests {
-
-// Bounds on times between real processes are this much longer where a sanitizer slows them.
-#ifdef RONDO_SANITIZED
-inline constexpr int kSlowness = 5;
-#else
-inline constexpr int kSlowness = 1;
-#endif
 
 // For what has no bound of its own: a loaded machine with sanitizers is slow.
 inline constexpr runtime::Duration kPatience = std::chrono::seconds(60);

@@ -11,6 +11,7 @@
 
 #include "runtime/collective/ring_reference.h"
 #include "runtime/sim/sim_ring.h"
+#include "tests/support/slowness.h"
 #include "tests/support/status_matchers.h"
 
 namespace runtime {
@@ -220,7 +221,7 @@ TEST(RingAllreduce, WeightsThatMakeNoMeanAreRefused) {
 
 TEST(RingAllreduce, AnyInterleavingGivesTheSameBits) {
   std::uint64_t with_stale = 0;
-  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+  for (std::uint64_t seed = 0; seed < 200 / tests::kSlowness; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     World world(seed);
     const auto world_size = static_cast<std::uint32_t>(2 + seed % 7);
