@@ -111,8 +111,11 @@ TEST(AllWorkersKilled, EndARunForNobodyHoldsItsModel) {
   EXPECT_EQ(run->WaitExit(watch.Left()), 1) << run->Describe();
   const json error = ErrorOf(*run);
   EXPECT_EQ(error.value("code", ""), "WORKER_LOST");
-  EXPECT_THAT(error.value("message", ""), HasSubstr("signal 9"));
-  EXPECT_THAT(error.value("message", ""), HasSubstr("the last lines of its log"));
+  // How it ended, or, where this machine is too busy to say so in time, that it is silent.
+  EXPECT_THAT(
+      error.value("message", ""),
+      testing::AnyOf(testing::AllOf(HasSubstr("signal 9"), HasSubstr("the last lines of its log")),
+                     HasSubstr("its connection was lost")));
   EXPECT_EQ(LastEvent(folder).value("terminal", false), true);
   EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
 }

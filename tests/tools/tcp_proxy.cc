@@ -47,25 +47,23 @@ bool WouldBlock() { return errno == EAGAIN || errno == EINTR; }
 
 absl::StatusOr<std::unique_ptr<TcpProxy>> TcpProxy::Start(const std::string& target_host,
                                                           std::uint16_t target_port) {
-  return StartOn("127.0.0.1", 0, target_host, target_port);
+  return StartOn("127.0.0.1", target_host, target_port);
 }
 
-absl::StatusOr<std::unique_ptr<TcpProxy>> TcpProxy::StartMirror(std::uint16_t port) {
-  return StartOn("127.0.0.2", port, "127.0.0.1", std::nullopt);
+absl::StatusOr<std::unique_ptr<TcpProxy>> TcpProxy::StartMirror() {
+  return StartOn("127.0.0.2", "127.0.0.1", std::nullopt);
 }
 
 absl::StatusOr<std::unique_ptr<TcpProxy>> TcpProxy::StartOn(
-    const std::string& host, std::uint16_t listen_port, const std::string& target_host,
+    const std::string& host, const std::string& target_host,
     std::optional<std::uint16_t> target_port) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  sockaddr_in address = Ipv4(host, listen_port);
+  sockaddr_in address = Ipv4(host, 0);
   socklen_t length = sizeof(address);
   if (listener < 0 || bind(listener, reinterpret_cast<sockaddr*>(&address), length) != 0 ||
       listen(listener, 512) != 0 ||
       getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    const absl::Status why = absl::UnavailableError(std::strerror(errno));
-    if (listener >= 0) close(listener);
-    return why;
+    return absl::UnavailableError(std::strerror(errno));
   }
   const std::uint16_t port = ntohs(address.sin_port);
   const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

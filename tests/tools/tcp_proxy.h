@@ -50,8 +50,7 @@ class TcpProxy {
                                                          std::uint16_t target_port);
   // Listens on 127.0.0.2, and forwards to the same port of 127.0.0.1, which is for a program that
   // is yet to be started: as a router forwards ports from outside.
-  // `port` 0: any.
-  static absl::StatusOr<std::unique_ptr<TcpProxy>> StartMirror(std::uint16_t port = 0);
+  static absl::StatusOr<std::unique_ptr<TcpProxy>> StartMirror();
   ~TcpProxy();
   TcpProxy(const TcpProxy&) = delete;
   TcpProxy& operator=(const TcpProxy&) = delete;
@@ -109,7 +108,7 @@ class TcpProxy {
 
   // No target port: the one that it gets to listen on.
   static absl::StatusOr<std::unique_ptr<TcpProxy>> StartOn(
-      const std::string& host, std::uint16_t listen_port, const std::string& target_host,
+      const std::string& host, const std::string& target_host,
       std::optional<std::uint16_t> target_port);
   TcpProxy(int listener, int wake, std::string target_host, std::uint16_t target_port,
            std::uint16_t port);
