@@ -23,7 +23,7 @@
 #include "runtime/base/error.h"
 #include "runtime/sim/sim_executor.h"
 #include "runtime/sim/sim_ring.h"
-#include "tests/support/instant_transfer.h"
+#include "runtime/sim/sim_transfer.h"
 #include "tests/support/sim_cluster.h"
 #include "tests/support/status_matchers.h"
 
@@ -54,12 +54,8 @@ class HeadCluster : public testing::Test {
  protected:
   HeadCluster()
       : folder_(testing::TempDir() + "rondo_head_" + std::to_string(getpid())),
-        rings_({.schedule =
-                    [this](runtime::Duration delay, auto action) {
-                      cluster_.scheduler().Schedule(delay, std::move(action));
-                    },
-                .transit = [](auto, auto, std::size_t) { return milliseconds(1); }},
-               cluster_.scheduler().clock()) {
+        rings_(World(), cluster_.scheduler().clock()),
+        transfers_(World(), cluster_.scheduler().clock()) {
     std::filesystem::create_directories(folder_);
     head_ = &cluster_.AddHead();
     EXPECT_OK(head_->Spawn(kHeadName, [this] {
@@ -85,12 +81,21 @@ class HeadCluster : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
+  // Where every message of a ring or a transfer takes a millisecond.
+  runtime::sim::SimRingNetwork::World World() {
+    return {.schedule =
+                [this](runtime::Duration delay, auto action) {
+                  cluster_.scheduler().Schedule(delay, std::move(action));
+                },
+            .transit = [](auto, auto, std::size_t) { return milliseconds(1); }};
+  }
+
   struct Process {
     runtime::Node* node = nullptr;  // Null: it has ended.
     TrainerFactory make_trainer;
     std::unique_ptr<runtime::sim::SimExecutor> training;
     std::unique_ptr<runtime::sim::SimRing> ring;
-    std::unique_ptr<tests::InstantTransfer> transfer;
+    std::unique_ptr<runtime::sim::SimTransfer> transfer;
     std::optional<absl::Status> quit;
   };
 
@@ -106,8 +111,7 @@ class HeadCluster : public testing::Test {
     process.training = std::make_unique<runtime::sim::SimExecutor>(cluster_.scheduler(),
                                                                    shortest_task_, longest_task_);
     process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), rings_);
-    process.transfer = std::make_unique<tests::InstantTransfer>(
-        process.node->id(), transfers_, cluster_.scheduler(), milliseconds(50));
+    process.transfer = std::make_unique<runtime::sim::SimTransfer>(process.node->id(), transfers_);
     process.node->RegisterKind(kWorkerKind, [this, &process] {
       return std::make_unique<Worker>(
           WorkerParts{.ring = *process.ring,
@@ -221,7 +225,7 @@ class HeadCluster : public testing::Test {
   const std::string folder_;
   tests::SimCluster cluster_{11};
   runtime::sim::SimRingNetwork rings_;
-  tests::InstantTransfers transfers_;
+  runtime::sim::SimTransferNetwork transfers_;
   runtime::Node* head_ = nullptr;
   runtime::Context* context_ = nullptr;
   std::optional<absl::Status> head_quit_;

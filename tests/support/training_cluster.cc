@@ -82,7 +82,8 @@ std::vector<std::uint64_t> RunRecord::SynchronizedSteps() const {
 TrainingCluster::TrainingCluster(TrainingClusterOptions options)
     : options_(std::move(options)),
       cluster_(options_.seed, options_.network),
-      ring_network_(MakeRingWorld(), cluster_.scheduler().clock()) {
+      ring_network_(MakeRingWorld(), cluster_.scheduler().clock()),
+      transfer_network_(MakeWorld(options_.longest_transfer), cluster_.scheduler().clock()) {
   head_ = &cluster_.AddHead();
   for (std::uint32_t slot = 0; slot < options_.config.run.workers; ++slot) AddWorker(slot);
   cluster_.Start();
@@ -104,9 +105,9 @@ TrainingCluster::~TrainingCluster() {
   cluster_.Kill(*head_);
 }
 
-runtime::sim::SimRingNetwork::World TrainingCluster::MakeRingWorld() {
+runtime::sim::SimRingNetwork::World TrainingCluster::MakeWorld(Duration longest_transit) {
   runtime::sim::Scheduler& scheduler = cluster_.scheduler();
-  const auto longest = static_cast<std::uint64_t>(options_.longest_transit.count());
+  const auto longest = static_cast<std::uint64_t>(longest_transit.count());
   return {
       .schedule = [&scheduler](Duration delay,
                                auto action) { scheduler.Schedule(delay, std::move(action)); },
@@ -115,17 +116,21 @@ runtime::sim::SimRingNetwork::World TrainingCluster::MakeRingWorld() {
             scheduler.random().Below(50) == 0 ? 10 * longest : std::uint64_t{longest};
         return Duration(static_cast<Duration::rep>(scheduler.random().Below(bound + 1)));
       },
-      .tamper =
-          [this](NodeId from, NodeId to, std::span<float> floats) {
-            if (!options_.tamper) return;
-            const auto slot_of = [&](NodeId node) {
-              return static_cast<std::uint32_t>(
-                  std::ranges::find(record_.members, node, &actors::Member::node) -
-                  record_.members.begin());
-            };
-            options_.tamper(slot_of(from), slot_of(to), floats);
-          },
   };
+}
+
+runtime::sim::SimRingNetwork::World TrainingCluster::MakeRingWorld() {
+  runtime::sim::SimRingNetwork::World world = MakeWorld(options_.longest_transit);
+  world.tamper = [this](NodeId from, NodeId to, std::span<float> floats) {
+    if (!options_.tamper) return;
+    const auto slot_of = [&](NodeId node) {
+      return static_cast<std::uint32_t>(
+          std::ranges::find(record_.members, node, &actors::Member::node) -
+          record_.members.begin());
+    };
+    options_.tamper(slot_of(from), slot_of(to), floats);
+  };
+  return world;
 }
 
 void TrainingCluster::AddWorker(std::uint32_t slot) {
@@ -140,8 +145,8 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);
   process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), ring_network_);
-  process.transfer = std::make_unique<InstantTransfer>(
-      process.node->id(), transfers_, cluster_.scheduler(), options_.longest_transfer);
+  process.transfer =
+      std::make_unique<runtime::sim::SimTransfer>(process.node->id(), transfer_network_);
   const absl::Status spawned = process.node->Spawn(actors::kWorkerName, [this, &process] {
     auto worker = std::make_unique<actors::Worker>(
         actors::WorkerParts{.ring = *process.ring,

@@ -26,7 +26,7 @@
 #include "actors/worker.h"
 #include "runtime/sim/sim_executor.h"
 #include "runtime/sim/sim_ring.h"
-#include "tests/support/instant_transfer.h"
+#include "runtime/sim/sim_transfer.h"
 #include "tests/support/sim_cluster.h"
 
 namespace tests {
@@ -35,7 +35,7 @@ struct TrainingClusterOptions {
   std::uint64_t seed = 0;
   actors::RunConfig config;  // `workers` of it are started; the model is the quadratic one.
   runtime::sim::SimNetwork::Options network;
-  runtime::Duration longest_transfer = std::chrono::milliseconds(20);  // Of a model.
+  runtime::Duration longest_transfer = std::chrono::milliseconds(20);  // Of a message of it.
   // What a step, a commit or an evaluation takes.
   runtime::Duration shortest_task = std::chrono::microseconds(100);
   runtime::Duration longest_task = std::chrono::milliseconds(20);
@@ -140,7 +140,7 @@ class TrainingCluster {
     actors::TrainerFactory make_trainer;
     std::unique_ptr<runtime::sim::SimExecutor> training;
     std::unique_ptr<runtime::sim::SimRing> ring;
-    std::unique_ptr<InstantTransfer> transfer;
+    std::unique_ptr<runtime::sim::SimTransfer> transfer;
     runtime::Node* node = nullptr;  // The cluster's; null: killed.
     actors::Worker* worker = nullptr;
     std::optional<absl::Status> quit;
@@ -148,6 +148,7 @@ class TrainingCluster {
     std::uint64_t steps = 0;
   };
 
+  runtime::sim::SimRingNetwork::World MakeWorld(runtime::Duration longest_transit);
   runtime::sim::SimRingNetwork::World MakeRingWorld();
   void AddWorker(std::uint32_t slot);
   void StartMonitor();
@@ -157,7 +158,7 @@ class TrainingCluster {
   TrainingClusterOptions options_;
   SimCluster cluster_;
   runtime::sim::SimRingNetwork ring_network_;
-  InstantTransfers transfers_;
+  runtime::sim::SimTransferNetwork transfer_network_;
   RunRecord record_;
   std::vector<std::unique_ptr<Process>> workers_;
   runtime::Node* head_ = nullptr;
