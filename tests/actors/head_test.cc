@@ -395,7 +395,8 @@ TEST_F(HeadCluster, ANewcomerIsJoiningUntilAViewHoldsIt) {
 TEST_F(HeadCluster, ASilentNodeIsSuspectWithItsSilence) {
   JoinAll({"a-0", "a-1"});
   cluster_.network().Cut(workers_[1]->node->id(), head_->id());
-  ASSERT_TRUE(RunUntil([&] { return Node("a-1")["state"] == "SUSPECT"; }, seconds(5)));
+  // Sanitizer builds wait five times as long.
+  ASSERT_TRUE(RunUntil([&] { return Node("a-1")["state"] == "SUSPECT"; }, seconds(20)));
   EXPECT_THAT(Node("a-1")["reason"].get<std::string>(), HasSubstr("nothing heard for "));
   EXPECT_EQ(Node("a-0")["state"], "UP");
   cluster_.network().Heal(workers_[1]->node->id(), head_->id());

@@ -200,15 +200,6 @@ TEST(TrainingFaults, AMemberOfThirtyTwoThatLacksADecisionHearsThatTheRunFailed) 
   for (std::uint32_t slot = 0; slot < 32; ++slot) EXPECT_TRUE(cluster.quit(slot).has_value());
 }
 
-void ExpectEqualBases(const TrainingCluster& cluster) {
-  std::optional<std::vector<float>> base;
-  for (std::uint32_t slot = 0; slot < cluster.workers(); ++slot) {
-    if (!cluster.IsAlive(slot)) continue;
-    if (!base.has_value()) base = cluster.base(slot);
-    EXPECT_EQ(cluster.base(slot), *base) << "slot " << slot;
-  }
-}
-
 // Who is alive holds one root, and it is that of a commit or of the beginning.
 void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config) {
   std::optional<std::vector<float>> base;
@@ -228,6 +219,15 @@ void ExpectNoHalfCommit(const TrainingCluster& cluster, const RunConfig& config)
 // The order of verdicts is that of the liveness profile's bounds, which sanitizer builds stretch by
 // five (failure_detector.cc) while those of rings and last words stay.
 #ifndef RONDO_SANITIZED
+void ExpectEqualBases(const TrainingCluster& cluster) {
+  std::optional<std::vector<float>> base;
+  for (std::uint32_t slot = 0; slot < cluster.workers(); ++slot) {
+    if (!cluster.IsAlive(slot)) continue;
+    if (!base.has_value()) base = cluster.base(slot);
+    EXPECT_EQ(cluster.base(slot), *base) << "slot " << slot;
+  }
+}
+
 TEST(TrainingFaults, ARunThatNeedsAllItsWorkersEndsSoonAfterItsWaitAndWithoutHalfACommit) {
   int failed_runs = 0;
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {

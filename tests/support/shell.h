@@ -26,9 +26,10 @@ inline std::string ReadWholeFile(const std::string& path) {
 }
 
 // `command` in folder `directory`, with an empty stdin. What it redirects itself is not in `out`
-// and `err`. `environment` is a command that sets up its environment: PATH alone, unless told
-// otherwise.
-inline constexpr char kCleanEnvironment[] = "env -i PATH=\"$PATH\"";
+// and `err`. `environment` is a command that sets up its environment: PATH, and what a sanitizer is
+// told, unless told otherwise.
+inline constexpr char kCleanEnvironment[] =
+    "env -i PATH=\"$PATH\" ${TSAN_OPTIONS:+TSAN_OPTIONS=\"$TSAN_OPTIONS\"}";
 inline constexpr char kOurEnvironment[] = "env";
 inline ShellResult RunInShell(const std::string& directory, const std::string& command,
                               const char* environment = kCleanEnvironment) {
