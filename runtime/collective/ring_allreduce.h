@@ -91,6 +91,8 @@ class RingAllreduce {
   bool WaitsForLeases() const;
   // The successor has not said yet that it is in this fence: its hello may need another try.
   bool WaitsForFirstCredit() const;
+  // It got one, of so many bytes.
+  void OnHelloRepeated(std::uint64_t bytes) { result_.total_bytes += bytes; }
   // The present job's; null fence without one.
   Fence fence() const { return job_ ? job_->fence : Fence(); }
 

@@ -120,7 +120,7 @@ void ZmqRing::Sleep() {
   } else if (next_hello_ == Time::max()) {
     next_hello_ = now + kHelloInterval;
   } else if (now >= next_hello_) {
-    link_->RepeatHello();
+    machine_->OnHelloRepeated(link_->RepeatHello());
     next_hello_ = now + kHelloInterval;
   }
   Duration timeout = kIdleInterval;

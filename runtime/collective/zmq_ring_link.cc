@@ -251,8 +251,8 @@ std::uint64_t ZmqRingLink::SendHello() {
   return Booked(FramedBytes(bytes.size()));
 }
 
-void ZmqRingLink::RepeatHello() {
-  if (next_ != nullptr && failure_.empty()) SendHello();
+std::uint64_t ZmqRingLink::RepeatHello() {
+  return next_ != nullptr && failure_.empty() ? SendHello() : 0;
 }
 
 std::uint64_t ZmqRingLink::SendCredit(NodeId previous, const Fence& fence, RingCredit credit) {

@@ -47,7 +47,7 @@ class ZmqRingLink final : public RingLink {
   bool TakeReleases(RingAllreduce& machine);
   // The connection to the next member failed since the last call.
   bool TakeFailure(RingAllreduce& machine);
-  void RepeatHello();
+  std::uint64_t RepeatHello();  // Bytes on the wire.
 
   // Sleeps until something comes, Wake, `wake_on_release` and a lease comes back, or the timeout.
   void Wait(Duration timeout, bool wake_on_release);
