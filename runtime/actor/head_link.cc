@@ -24,10 +24,9 @@ bool HeadLink::OnArrival(NodeId from, const FrameReader& frame) {
 void HeadLink::Start() {
   state_ = State::kJoining;
   join_deadline_ = parts_.clock.Now() + parts_.options.join_timeout;
-  SendJoin();
-  JoinAgainAfter(kFirstJoinDelay);
+  AskToJoin();
   parts_.host.After(parts_.options.join_timeout, [this] {
-    if (state_ != State::kJoining) return;
+    if (state_ != State::kJoining || HasJoinedOnce()) return;
     const std::string cause =
         connection_.ok() ? "it did not answer" : std::string(connection_.message());
     Lose(MakeError("HEAD_UNREACHABLE", Exit::kHeadUnreachable,
@@ -35,6 +34,11 @@ void HeadLink::Start() {
                                 ToSeconds(parts_.options.join_timeout), " s: ", cause),
                    "check that the head runs and that its address and port are right"));
   });
+}
+
+void HeadLink::AskToJoin() {
+  SendJoin();
+  if (!asks_->exchange(true)) JoinAgainAfter(kFirstJoinDelay);
 }
 
 void HeadLink::SendJoin() {
@@ -53,7 +57,7 @@ void HeadLink::SendJoin() {
 
 void HeadLink::JoinAgainAfter(Duration delay) {
   parts_.host.After(delay, [this, delay] {
-    if (state_ != State::kJoining) return;
+    if (!*asks_ || state_ == State::kLost) return;
     SendJoin();
     JoinAgainAfter(std::min(2 * delay, kLongestJoinDelay));
   });
@@ -85,8 +89,9 @@ void HeadLink::OnWelcome(const FrameReader& frame) {
     return;
   }
   if (state_ == State::kJoined && welcome->head != head_) {
-    Lose(MakeError("HEAD_LOST", Exit::kHeadUnreachable, "the head was started anew"));
+    Miss(MakeError("HEAD_LOST", Exit::kHeadUnreachable, "the head was started anew"));
   }
+  *asks_ = false;
   if (state_ != State::kJoining) return;  // The answer to a Join that was sent again.
   state_ = State::kJoined;
   head_ = welcome->head;
@@ -98,7 +103,7 @@ void HeadLink::OnWelcome(const FrameReader& frame) {
   parts_.roster.Add(entry, parts_.clock.Now());
   BeginHeartbeats(welcome->heartbeat_interval);
   judge_interval_ = welcome->heartbeat_interval / 2;
-  JudgeAt(parts_.clock.Now() + judge_interval_);
+  if (!std::exchange(judging_, true)) JudgeAt(parts_.clock.Now() + judge_interval_);
   parts_.options.log.Info("joined", {{"head", head_}, {"epoch", welcome->epoch}});
   parts_.host.OnUp(head);
   parts_.host.OnJoined();
@@ -116,8 +121,9 @@ void HeadLink::OnRefused(const FrameReader& frame) {
 void HeadLink::BeginHeartbeats(Duration interval) {
   parts_.transport.SetHeartbeat(
       kHeadNode, interval,
-      [id = parts_.options.id, counters = parts_.options.progress,
+      [id = parts_.options.id, asks = asks_, counters = parts_.options.progress,
        beat = std::uint64_t{0}]() mutable {
+        if (*asks) return Frame();
         membership::Heartbeat heartbeat{.beat = ++beat};
         for (const ProgressCounter& counter : counters) {
           heartbeat.progress.push_back(counter->load(std::memory_order_relaxed));
@@ -132,25 +138,29 @@ void HeadLink::OnDisconnected(NodeId peer, const absl::Status& why) {
     // Time does not cure what has a name and another one than "unreachable": not a Rondo head,
     // other encryption.
     const bool final = HasUserError(why) && ToUserError(why).exit != Exit::kHeadUnreachable;
-    if (final) Lose(why);
+    if (final && !HasJoinedOnce()) Lose(why);
     return;
   }
   if (state_ != State::kJoined) return;
   parts_.options.log.Info("connection_lost", {{"node", "head"}, {"why", why}});
   parts_.roster.OnDisconnected(kHeadNode, parts_.clock.Now(), why);
-  SendJoin();  // The first frame of a new connection.
+  AskToJoin();  // The first frame of a new connection.
 }
 
 void HeadLink::JudgeAt(Time due) {
   parts_.host.After(due - parts_.clock.Now(), [this, due] {
-    if (state_ != State::kJoined) return;
+    if (state_ != State::kJoined) {
+      judging_ = false;
+      return;
+    }
     const Time now = parts_.clock.Now();
     const Duration late = now - due;
     for (const auto& verdict :
          parts_.roster.Judge(now, late > judge_interval_ ? late : Duration{})) {
       if (verdict.health != FailureDetector::Health::kDead) continue;
-      Lose(MakeError("HEAD_LOST", Exit::kHeadUnreachable,
+      Miss(MakeError("HEAD_LOST", Exit::kHeadUnreachable,
                      absl::StrCat("the head is gone: ", verdict.reason)));
+      judging_ = false;
       return;
     }
     JudgeAt(now + judge_interval_);
@@ -164,6 +174,15 @@ void HeadLink::OnEvicted(const FrameReader& frame) {
     return;
   }
   Lose(ToStatus(evicted->error));
+}
+
+void HeadLink::Miss(const absl::Status& why) {
+  if (!parts_.options.rejoin) return Lose(why);
+  parts_.options.log.Warning("head_missing", {{"why", why}});
+  state_ = State::kJoining;
+  parts_.roster.Remove(kHeadNode);
+  parts_.host.OnDown(head_, why);
+  AskToJoin();
 }
 
 void HeadLink::Lose(const absl::Status& why) {

@@ -3,6 +3,8 @@
 #ifndef RONDO_RUNTIME_ACTOR_HEAD_LINK_H_
 #define RONDO_RUNTIME_ACTOR_HEAD_LINK_H_
 
+#include <atomic>
+#include <memory>
 #include <string>
 
 #include "runtime/actor/membership.h"
@@ -25,21 +27,29 @@ class HeadLink final : public Membership {
  private:
   enum class State { kIdle, kJoining, kJoined, kLost };
 
+  bool HasJoinedOnce() const { return !head_.IsNull(); }
+  // Sends Join, now and then less and less often, until it is answered. Meanwhile no heartbeat
+  // takes the few frames that a head grants to strangers.
+  void AskToJoin();
   void SendJoin();
-  // Sends Join again after `delay`, then less and less often, until it is answered or too late.
   void JoinAgainAfter(Duration delay);
   void OnWelcome(const FrameReader& frame);
   void OnRefused(const FrameReader& frame);
   void OnEvicted(const FrameReader& frame);
   void BeginHeartbeats(Duration interval);
   void JudgeAt(Time due);
+  // The head is gone, and may come back.
+  void Miss(const absl::Status& why);
+  // It is gone for good, or we are to be.
   void Lose(const absl::Status& why);
 
   Parts parts_;
   State state_ = State::kIdle;
+  const std::shared_ptr<std::atomic<bool>> asks_ = std::make_shared<std::atomic<bool>>(false);
   Time join_deadline_;
   NodeId head_;  // Its incarnation; null before Welcome.
   Duration judge_interval_{};
+  bool judging_ = false;
   absl::Status connection_;  // Why the last connection attempt failed.
 };
 

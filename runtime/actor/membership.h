@@ -42,6 +42,9 @@ struct NodeOptions {
 
   // The head's node only.
   bool is_head = false;
+  // Silence condemns a node only while another one of this role is heard: else the head's own
+  // network may be what failed (protocol.md 6). Empty: it always does.
+  std::string witness_role;
   std::uint32_t epoch = 1;
   // The last word on a node that passed all other checks, on the actor thread; an error carries the
   // UserError that the node is refused with. Absent: everyone is admitted.
@@ -50,8 +53,11 @@ struct NodeOptions {
   // The other nodes only.
   Duration join_timeout = std::chrono::seconds(10);
   std::vector<ProgressCounter> progress;  // Told in each heartbeat, in this order; at most 64.
-  // Whether the node ends (with exit 3, or 9 if it was evicted) when it has lost its head.
+  // Whether the node ends (with exit 3, or 9 if it was evicted) when it has lost its head for good.
   bool end_when_head_is_lost = true;
+  // A head that is gone without a goodbye (HEAD_LOST) may come back, or be started anew: the node
+  // asks to join again, for as long as it lives. Its actors hear OnNodeDown, later OnNodeUp.
+  bool rejoin = false;
 
   // What this node says it was built from. Differs from the truth in tests only.
   std::uint16_t protocol = kProtocolVersion;

@@ -28,7 +28,7 @@ Node::Node(NodeOptions options, const Clock& clock, Transport& transport)
       clock_(clock),
       transport_(transport),
       mailbox_(std::make_shared<Mailbox>(options_.mailbox)),
-      roster_(options_.liveness),
+      roster_(options_.liveness, options_.witness_role),
       host_({.self = options_.id,
              .clock = clock_,
              .mailbox = mailbox_,

@@ -82,7 +82,8 @@ absl::Status NodeActor::On(Context& context, const membership::SpawnActor& quest
   }
   const absl::Status spawned = context.Spawn(
       question.name, [made = kind->second] { return made->make(); }, kind->second->supervision);
-  if (spawned.ok()) {
+  // A head that was started anew finds what its predecessor left running.
+  if (spawned.ok() || absl::IsAlreadyExists(spawned)) {
     responder.Answer(membership::Spawned{.actor = ActorIdOf(question.name)});
   } else {
     responder.Answer(spawned);

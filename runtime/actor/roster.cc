@@ -11,7 +11,7 @@ void Roster::SetBounds(Duration dead_after) {
 
 void Roster::Add(const NodeInfo& node, Time now) {
   MutexLock lock(mutex_);
-  detector_.Add(node.id, now);
+  detector_.Add(node.id, now, node.role == witness_role_);
   entries_[node.id] = Entry{.info = node};
 }
 

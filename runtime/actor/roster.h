@@ -25,7 +25,13 @@ struct NodeState {
 
 class Roster {
  public:
-  explicit Roster(const LivenessProfile& profile) : detector_(profile) {}
+  // Nodes of `witness_role` witness that our own connection works (FailureDetector::Proof); empty:
+  // silence needs no witness.
+  explicit Roster(const LivenessProfile& profile, const std::string& witness_role = "")
+      : witness_role_(witness_role),
+        detector_(profile, witness_role.empty()
+                               ? FailureDetector::Proof::kSilence
+                               : FailureDetector::Proof::kSilenceWhileOthersAreHeard) {}
 
   // Judges by another bound on silence from now on: a node takes over its head's.
   void SetBounds(Duration dead_after);
@@ -56,6 +62,7 @@ class Roster {
     std::string fault;
   };
 
+  const std::string witness_role_;
   mutable Mutex mutex_;
   FailureDetector detector_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, Entry> entries_ ABSL_GUARDED_BY(mutex_);

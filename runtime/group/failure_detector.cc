@@ -27,7 +27,9 @@ LivenessProfile LivenessProfile::Local() { return ProfileOf(std::chrono::seconds
 LivenessProfile LivenessProfile::Lan() { return ProfileOf(std::chrono::seconds(1)); }
 LivenessProfile LivenessProfile::Wan() { return ProfileOf(std::chrono::seconds(5)); }
 
-void FailureDetector::Add(NodeId node, Time now) { nodes_[node] = State{.heard = now}; }
+void FailureDetector::Add(NodeId node, Time now, bool witness) {
+  nodes_[node] = State{.heard = now, .witness = witness};
+}
 
 bool FailureDetector::OnHeard(NodeId node, Time now) {
   const auto found = nodes_.find(node);
@@ -44,10 +46,16 @@ void FailureDetector::OnDisconnected(NodeId node, Time now, const std::string& w
   found->second.disconnect_reason = why;
 }
 
-FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& state,
-                                                   Time now) const {
+bool FailureDetector::IsAnyoneHeard(Time now) const {
+  return std::ranges::any_of(nodes_, [&](const auto& entry) {
+    return entry.second.witness && now - entry.second.heard < profile_.suspect_after;
+  });
+}
+
+FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& state, Time now,
+                                                   bool silence_proves) const {
   const Duration silence = now - state.heard;
-  if (silence >= profile_.dead_after) {
+  if (silence >= profile_.dead_after && silence_proves) {
     return {node, Health::kDead,
             absl::StrFormat("nothing heard for %.2f s (bound %.2f s)", ToSeconds(silence),
                             ToSeconds(profile_.dead_after))};
@@ -61,20 +69,22 @@ FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& sta
   }
   if (silence >= profile_.suspect_after) {
     return {node, Health::kSuspect,
-            absl::StrFormat("nothing heard for %.2f s", ToSeconds(silence))};
+            absl::StrFormat("nothing heard for %.2f s%s", ToSeconds(silence),
+                            silence_proves ? "" : ", as of all others")};
   }
   return {node, Health::kAlive, "it is heard again"};
 }
 
 std::vector<FailureDetector::Verdict> FailureDetector::Judge(Time now, Duration lag) {
   std::vector<Verdict> changes;
+  const bool silence_proves = proof_ == Proof::kSilence || IsAnyoneHeard(now - lag);
   for (auto node = nodes_.begin(); node != nodes_.end();) {
     State& state = node->second;
     state.heard = std::min(now, state.heard + lag);
     if (state.disconnected.has_value()) {
       state.disconnected = std::min(now, *state.disconnected + lag);
     }
-    Verdict verdict = JudgeOne(node->first, state, now);
+    Verdict verdict = JudgeOne(node->first, state, now, silence_proves);
     const bool changed = verdict.health != state.health;
     state.health = verdict.health;
     const bool dead = verdict.health == Health::kDead;

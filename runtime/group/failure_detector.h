@@ -40,7 +40,12 @@ class FailureDetector {
     std::string reason;  // For people: "nothing heard for 1.02 s".
   };
 
-  explicit FailureDetector(const LivenessProfile& profile) : profile_(profile) {}
+  // Whether silence alone is a proof: if nobody who could witness is heard either, the fault may be
+  // ours, and the silent ones stay suspect.
+  enum class Proof { kSilence, kSilenceWhileOthersAreHeard };
+
+  explicit FailureDetector(const LivenessProfile& profile, Proof proof = Proof::kSilence)
+      : profile_(profile), proof_(proof) {}
 
   // Another bound on silence from now on; a node is suspect after half of it.
   void SetBounds(Duration dead_after) {
@@ -48,7 +53,8 @@ class FailureDetector {
     profile_.suspect_after = dead_after / 2;
   }
 
-  void Add(NodeId node, Time now);
+  // `witness`: if it is heard, our own connection works.
+  void Add(NodeId node, Time now, bool witness = true);
   void Remove(NodeId node) { nodes_.erase(node); }
   bool Contains(NodeId node) const { return nodes_.contains(node); }
 
@@ -68,14 +74,17 @@ class FailureDetector {
  private:
   struct State {
     Time heard;
+    bool witness = true;
     std::optional<Time> disconnected;  // Since then, unless something was heard.
     std::string disconnect_reason;
     Health health = Health::kAlive;
   };
 
-  Verdict JudgeOne(NodeId node, const State& state, Time now) const;
+  Verdict JudgeOne(NodeId node, const State& state, Time now, bool silence_proves) const;
+  bool IsAnyoneHeard(Time now) const;
 
   LivenessProfile profile_;
+  const Proof proof_;
   std::map<NodeId, State> nodes_;
 };
 

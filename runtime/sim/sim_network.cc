@@ -81,7 +81,8 @@ class SimNetwork::SimTransport final : public Transport {
 
   void Beat(NodeId to, Duration interval) {
     heartbeat_timer_ = network_.scheduler_.Schedule(interval, [this, to, interval] {
-      (void)Send(to, Traffic::kControl, heartbeat_());
+      Frame frame = heartbeat_();
+      if (!frame.empty()) (void)Send(to, Traffic::kControl, std::move(frame));
       Beat(to, interval);
     });
   }

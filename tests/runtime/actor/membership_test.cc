@@ -248,6 +248,63 @@ TEST_F(MembershipTest, WithoutItsHeadANodeEndsAndItsQuestionsAreAnswered) {
               HasCode(absl::StatusCode::kUnavailable));
 }
 
+TEST_F(MembershipTest, ANodeThatRejoinsFindsTheHeadThatIsStartedAnewHoweverLate) {
+  for (const Duration down : {Duration(milliseconds(10)), Duration(seconds(30))}) {
+    SCOPED_TRACE(ToSeconds(down));
+    SimCluster cluster(7);
+    Node& head = cluster.AddHead(UseLan);
+    Node& node = cluster.AddNode("worker-0", [](NodeOptions& options) { options.rejoin = true; });
+    CounterRecord& record = NewRecord();
+    ASSERT_OK(node.Spawn("watcher", [&] { return std::make_unique<Counter>(record); }));
+    cluster.Start();
+    ASSERT_TRUE(cluster.RunUntil([&] { return node.IsJoined(); }, seconds(5)));
+    cluster.Kill(head);
+    cluster.RunFor(down);
+    Node& next = cluster.AddHead(UseLan);
+    cluster.Start();
+    ASSERT_TRUE(cluster.RunUntil([&] { return next.Nodes().size() == 1; }, kSlow * seconds(5)));
+    cluster.RunFor(kSlow * seconds(5));
+    EXPECT_EQ(next.Nodes().size(), 1u);
+    EXPECT_FALSE(node.Ended().has_value());
+    ASSERT_EQ(record.nodes.size(), 3u);
+    EXPECT_EQ(record.nodes[0], "up head");
+    EXPECT_EQ(record.nodes[2], "up head");
+  }
+}
+
+TEST_F(MembershipTest, ANodeThatRejoinsAndWasEvictedMeanwhileEnds) {
+  Node& head = AddHead();
+  Node& node = cluster_.AddNode("worker-0", [](NodeOptions& options) { options.rejoin = true; });
+  Node& other = cluster_.AddNode("worker-1");
+  ASSERT_TRUE(Join(node));
+  ASSERT_TRUE(Join(other));
+  cluster_.network().Cut(node.id(), head.id());
+  ASSERT_TRUE(cluster_.RunUntil([&] { return head.Nodes().size() == 1; }, kSlow * seconds(3)));
+  cluster_.RunFor(kSlow * seconds(2));
+  EXPECT_FALSE(node.Ended().has_value());  // It does not know yet.
+  cluster_.network().Heal(node.id(), head.id());
+  ASSERT_TRUE(cluster_.RunUntil([&] { return node.Ended().has_value(); }, kSlow * seconds(5)));
+  EXPECT_EQ(ToUserError(*node.Ended()).exit, Exit::kEvicted);
+}
+
+// protocol.md 6: the head suspects itself, and takes all back when they return.
+TEST_F(MembershipTest, AHeadThatHearsNobodyEvictsNobody) {
+  Node& head = AddHead([](NodeOptions& options) { options.witness_role = "worker"; });
+  Node& one = cluster_.AddNode("worker-0", [](NodeOptions& options) { options.rejoin = true; });
+  Node& two = cluster_.AddNode("worker-1", [](NodeOptions& options) { options.rejoin = true; });
+  ASSERT_TRUE(Join(one));
+  ASSERT_TRUE(Join(two));
+  for (Node* const node : {&one, &two}) cluster_.network().Cut(node->id(), head.id());
+  cluster_.RunFor(seconds(60));
+  ASSERT_EQ(head.Nodes().size(), 2u);
+  for (const NodeState& node : head.Nodes()) EXPECT_TRUE(node.suspect);
+  for (Node* const node : {&one, &two}) cluster_.network().Heal(node->id(), head.id());
+  cluster_.RunFor(seconds(10));
+  ASSERT_EQ(head.Nodes().size(), 2u);
+  for (const NodeState& node : head.Nodes()) EXPECT_FALSE(node.suspect);
+  EXPECT_FALSE(one.Ended().has_value() || two.Ended().has_value());
+}
+
 TEST_F(MembershipTest, AHeadThatStopsSaysSo) {
   Node& head = AddHead();
   Node& node = cluster_.AddNode("worker-0");

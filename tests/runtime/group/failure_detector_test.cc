@@ -125,5 +125,43 @@ TEST(LivenessProfile, BoundsAreThoseOfTheProtocol) {
   EXPECT_EQ(LivenessProfile::Lan().reconnect_within, kSlow * milliseconds(600));
 }
 
+// protocol.md 6: if all fall silent together, the head suspects itself.
+TEST(FailureDetector, SilenceIsNoProofWhileNobodyElseIsHeard) {
+  FailureDetector detector(kProfile, FailureDetector::Proof::kSilenceWhileOthersAreHeard);
+  detector.Add(kNode, kStart);
+  detector.Add(kOther, kStart);
+  for (Duration after = {}; after < seconds(60); after += milliseconds(100)) {
+    for (const auto& verdict : detector.Judge(kStart + after, {})) {
+      EXPECT_EQ(verdict.health, Health::kSuspect);
+    }
+  }
+  // One of them is back: now the silence of the other tells something.
+  detector.OnHeard(kOther, kStart + seconds(60));
+  const auto verdicts = detector.Judge(kStart + seconds(60), {});
+  ASSERT_EQ(verdicts.size(), 2u);
+  EXPECT_EQ(verdicts[0].node, kNode);
+  EXPECT_EQ(verdicts[0].health, Health::kDead);
+  EXPECT_EQ(verdicts[1].health, Health::kAlive);
+}
+
+TEST(FailureDetector, WhoIsNoWitnessProvesNothing) {
+  FailureDetector detector(kProfile, FailureDetector::Proof::kSilenceWhileOthersAreHeard);
+  detector.Add(kNode, kStart);
+  detector.Add(kOther, kStart, /*witness=*/false);
+  detector.OnHeard(kOther, kStart + seconds(2));
+  const auto verdicts = detector.Judge(kStart + seconds(2), {});
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].health, Health::kSuspect);
+}
+
+TEST(FailureDetector, ALostConnectionIsAProofByItself) {
+  FailureDetector detector(kProfile, FailureDetector::Proof::kSilenceWhileOthersAreHeard);
+  detector.Add(kNode, kStart);
+  detector.OnDisconnected(kNode, kStart, "reset");
+  const auto verdicts = detector.Judge(kStart + milliseconds(600), {});
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].health, Health::kDead);
+}
+
 }  // namespace
 }  // namespace runtime
