@@ -12,6 +12,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/random.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -40,6 +41,7 @@ runtime::Duration Seconds(double seconds) {
 absl::Status Head::OnStart(runtime::Context& context) {
   context_ = &context;
   started_ = context.Now();
+  TakeOver();
   return absl::OkStatus();
 }
 
@@ -184,13 +186,22 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
   if (submit.follower != runtime::ActorId::kNone) {
     run.follower = {.address = {.node = context.sender(), .actor = submit.follower}};
   }
+  const absl::Status recorded = Record(RunRecord{
+      .run = run.number, .id = run.id, .config = ToToml(run.config), .folder = run.folder->path()});
+  if (!recorded.ok()) {
+    responder.Answer(recorded);
+    return absl::OkStatus();
+  }
   responder.Answer(RunAccepted{.run_id = run.id, .folder = run.folder->path()});
-  const std::uint64_t number = run.number;
-  const double wait = run.config.run.wait;
   run_ = std::move(run);
-  context.After(Seconds(wait), [this, number] { OnWaitedTooLong(number); });
+  WaitForWorkers();
   TryStart();
   return absl::OkStatus();
+}
+
+void Head::WaitForWorkers() {
+  context_->After(Seconds(run_->config.run.wait),
+                  [this, number = run_->number] { OnWaitedTooLong(number); });
 }
 
 void Head::TryStart() {
@@ -204,12 +215,20 @@ void Head::TryStart() {
   // The first that came, so that slots follow the order of joining.
   std::ranges::sort(candidates, {},
                     [this](const Candidate& candidate) { return nodes_.at(candidate.node).since; });
-  candidates.resize(run_->config.run.workers);
+  StartMonitor(std::move(candidates), std::nullopt);
+}
+
+void Head::StartMonitor(std::vector<Candidate> candidates, std::optional<RunPosition> resumed) {
   run_->state = RunState::kRunning;
   MonitorOptions options{.run = run_->number,
+                         .head_epoch = options_.epoch,
                          .config = run_->config,
                          .folder = run_->folder->path(),
-                         .sent = options_.sent};
+                         .sent = options_.sent,
+                         .journal = options_.journal,
+                         .transfer = options_.transfer,
+                         .disk = options_.disk,
+                         .resumed = std::move(resumed)};
   const absl::Status spawned = context_->Spawn(
       absl::StrCat("monitor-", run_->id),
       [this, options = std::move(options), candidates = std::move(candidates)] {
@@ -273,8 +292,7 @@ absl::Status Head::On(runtime::Context& context, const DownRequest& request,
   return absl::OkStatus();
 }
 
-// ---------------------------------------------------------------------------------------- events
-// --
+// --------------------------------------------------------------------------------------- events --
 
 void Head::Emit(RunEvent event) {
   event.time = runtime::ToSeconds(context_->Now() - run_->submitted);
@@ -331,6 +349,13 @@ void Head::OnAborted(std::uint64_t run, const Aborted& event) {
             .step = event.step, .fence = event.fence.ToString(), .reason = event.reason}});
 }
 
+void Head::OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
+                        std::uint64_t step) {
+  Emit({.what = RollbackEvent{.step = step, .from = from, .to = to}});
+  run_->step = run_->last_sync_step = step;
+  run_->synchronizations = to;
+}
+
 void Head::OnProgress(std::uint64_t run, const Progress& progress) {
   run_->step = progress.step;
   const bool threshold = run_->config.strategy.name == Strategy::kFda;
@@ -372,6 +397,12 @@ void Head::OnTested(std::uint64_t run, const Tested& event) {
 }
 
 void Head::OnRunEnded(std::uint64_t run, const RunSummary& summary) {
+  if (!summary.status.ok() && runtime::ToUserError(summary.status).code == kJournalBroken) {
+    // The journal cannot tell whether the last round was committed, and this head must not: whoever
+    // reads it anew goes on with the run.
+    options_.quit(summary.status);
+    return;
+  }
   dropped_before_ += summary.dropped;
   run_->step = summary.steps;
   context_->Stop(runtime::ActorIdOf(absl::StrCat("monitor-", run_->id)));

@@ -18,6 +18,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "actors/client_messages.h"
+#include "actors/journal.h"
 #include "actors/monitor.h"
 #include "actors/run_config.h"
 #include "actors/run_event.h"
@@ -30,11 +31,19 @@ namespace actors {
 
 struct HeadOptions {
   std::string address;      // What workers join, for status.
+  std::string listen;       // What this process listens on, for the next head.
   std::string runs_folder;  // Runs' folders are made here; empty: in the run.out of each.
   std::function<runtime::Ledger()> sent;
   std::function<runtime::Drops()> dropped;
   // The nodes that are up, and whether they are silent.
   std::function<std::vector<runtime::NodeState>()> nodes;
+  // Null: nobody takes this head's runs up again. Else what an earlier head knew is in `known`.
+  Journal* journal = nullptr;
+  JournalState known;
+  std::uint32_t epoch = 1;
+  // For checkpoints; null: there are none. Both need the journal.
+  runtime::Transfer* transfer = nullptr;
+  runtime::Executor* disk = nullptr;
   // The cluster is to end: `rondo down` (OK), or a run that failed.
   std::function<void(const absl::Status&)> quit;
 };
@@ -104,8 +113,14 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::string result;  // JSON, what `rondo runs` tells besides; of a failed run its error.
   };
 
+  // What an earlier head knew: the runs that ended, and the one that was on.
+  void TakeOver();
+  absl::Status TakeUp(const JournalState::Run& known);
+  absl::Status Record(const JournalRecord& record);
+  void StartMonitor(std::vector<Candidate> candidates, std::optional<RunPosition> resumed);
   void StartWorkerOn(NodeBook& node);
   void TryStart();
+  void WaitForWorkers();
   void OnWaitedTooLong(std::uint64_t run);
   void Emit(RunEvent event);
   void EndRun(const absl::Status& status, std::optional<RunResult> result);
@@ -129,6 +144,8 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) override;
   void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) override;
   void OnAborted(std::uint64_t run, const Aborted& event) override;
+  void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
+                    std::uint64_t step) override;
   void OnProgress(std::uint64_t run, const Progress& progress) override;
   void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) override;
   void OnTested(std::uint64_t run, const Tested& event) override;

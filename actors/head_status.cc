@@ -99,6 +99,9 @@ void Head::KeepEnded(const EndEvent& end) {
                          .submitted = run_->submitted,
                          .status = Line(status),
                          .result = Line(result)});
+  // Unwritten, a later head takes the run up again, and ends it anew.
+  const EndedRun& ended = ended_runs_.back();
+  (void)Record(EndRecord{.run = run_->number, .status = ended.status, .result = ended.result});
   if (ended_runs_.size() > kEndedRunsKept) ended_runs_.erase(ended_runs_.begin());
 }
 

@@ -71,6 +71,54 @@ absl::StatusOr<Assign> Assign::Decode(Wire::Reader wire) {
                 .monitor = runtime::ActorId{wire.getMonitor()}};
 }
 
+void Recover::Encode(Wire::Builder wire) const {
+  wire.setRun(run);
+  wire.setHeadEpoch(head_epoch);
+  wire.setMonitor(Number(monitor));
+}
+
+absl::StatusOr<Recover> Recover::Decode(Wire::Reader wire) {
+  return Recover{.run = wire.getRun(),
+                 .head_epoch = wire.getHeadEpoch(),
+                 .monitor = runtime::ActorId{wire.getMonitor()}};
+}
+
+void Recovered::Encode(Wire::Builder wire) const {
+  wire.setInRun(in_run);
+  if (!in_run) return;
+  ready.Encode(wire.initReady());
+  wire.setSlot(slot);
+  wire.setRound(Number(round));
+  wire.setStep(step);
+  wire.setInDoubt(in_doubt.has_value());
+  if (!in_doubt.has_value()) return;
+  Write(in_doubt->fence, wire.initFence());
+  Write(in_doubt->root, wire.initReduced());
+}
+
+absl::StatusOr<Recovered> Recovered::Decode(Wire::Reader wire) {
+  Recovered message{.in_run = wire.getInRun()};
+  if (!message.in_run) return message;
+  if (wire.getSlot() >= kMaxMembers) return absl::InvalidArgumentError("slot out of range");
+  ASSIGN_OR_RETURN(message.ready, ReadyToRun::Decode(wire.getReady()));
+  message.slot = wire.getSlot();
+  message.round = runtime::RoundId{wire.getRound()};
+  message.step = wire.getStep();
+  if (wire.getInDoubt()) {
+    message.in_doubt = InDoubt{.fence = Read(wire.getFence()), .root = Read(wire.getReduced())};
+  }
+  return message;
+}
+
+void Resolve::Encode(Wire::Builder wire) const {
+  wire.setRun(run);
+  wire.setCommitted(committed);
+}
+
+absl::StatusOr<Resolve> Resolve::Decode(Wire::Reader wire) {
+  return Resolve{.run = wire.getRun(), .committed = wire.getCommitted()};
+}
+
 void Decision::Encode(Wire::Builder wire) const {
   Write(fence, wire.initFence());
   wire.setNumber(number);
@@ -299,6 +347,7 @@ void PullBase::Encode(Wire::Builder wire) const {
   Write(root, wire.initRoot());
   Write(donors, wire.initDonors(static_cast<unsigned>(donors.size())));
   wire.setSeconds(seconds);
+  wire.setKeepDrift(keep_drift);
 }
 
 absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
@@ -307,7 +356,8 @@ absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
   return PullBase{.run = wire.getRun(),
                   .root = Read(wire.getRoot()),
                   .donors = std::move(donors),
-                  .seconds = seconds};
+                  .seconds = seconds,
+                  .keep_drift = wire.getKeepDrift()};
 }
 
 void Leave::Encode(Wire::Builder wire) const { wire.setRun(run); }
@@ -329,6 +379,7 @@ void MemberStatus::Encode(Wire::Builder wire) const {
   wire.setDriftSquared(drift_squared);
   Write(sent, wire.initSent());
   wire.setSamples(samples);
+  wire.setOrphan(orphan);
 }
 
 absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
@@ -339,7 +390,8 @@ absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
                       .dropped = Read(wire.getDropped()),
                       .drift_squared = wire.getDriftSquared(),
                       .sent = Read(wire.getSent()),
-                      .samples = wire.getSamples()};
+                      .samples = wire.getSamples(),
+                      .orphan = wire.getOrphan()};
 }
 
 void ModelPart::Encode(Wire::Builder wire) const {

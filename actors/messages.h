@@ -9,6 +9,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "runtime/collective/ring.h"
 #include "runtime/group/fence.h"
 #include "runtime/net/traffic.h"
+#include "schema/recovery.capnp.h"
 #include "schema/training.capnp.h"
 
 namespace actors {
@@ -83,6 +85,46 @@ struct PullBase {
   runtime::Hash128 root;
   std::vector<Member> donors;
   double seconds = 0;
+  bool keep_drift = false;
+};
+
+struct Recovered {
+  using Wire = schema::Recovered;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Recovered> Decode(Wire::Reader wire);
+
+  // Ring that the worker has completed without hearing what became of it.
+  struct InDoubt {
+    runtime::Fence fence;
+    runtime::Hash128 root;
+  };
+  bool in_run = false;
+  ReadyToRun ready;
+  std::uint32_t slot = 0;
+  runtime::RoundId round{0};
+  std::uint64_t step = 0;
+  std::optional<InDoubt> in_doubt;
+};
+
+struct Recover {
+  using Wire = schema::Recover;
+  using Reply = Recovered;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Recover> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+  std::uint32_t head_epoch = 0;
+  runtime::ActorId monitor{};
+};
+
+struct Resolve {
+  using Wire = schema::Resolve;
+  using Reply = Nothing;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Resolve> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
+  bool committed = false;
 };
 
 struct Leave {
@@ -234,6 +276,7 @@ struct MemberStatus {
   float drift_squared = 0;
   runtime::Ledger sent;
   std::uint64_t samples = 0;
+  bool orphan = false;
 };
 
 struct ModelPart {
@@ -249,7 +292,8 @@ struct ModelPart {
   bool last = false;
 };
 
-using WorkerProtocol = runtime::Protocol<Assign, PullBase, Drain, Decision, Order>;
+using WorkerProtocol =
+    runtime::Protocol<Assign, Recover, Resolve, PullBase, Drain, Decision, Order>;
 using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, Leave, ModelPart>;
 
 // The kind of actor that the head starts on every node of that role, and its name there.

@@ -35,6 +35,12 @@ absl::Status Monitor::OnStart(runtime::Context& context) {
   context_ = &context;
   sent_before_ = options_.sent();
   lacks_workers_since_ = context.Now();
+  if (options_.resumed.has_value()) {
+    absent_ = options_.resumed->members;
+    commits_ = options_.resumed->commits;
+    checkpoint_ = options_.resumed->checkpoint;
+    return_until_ = context.Now() + options_.return_within;
+  }
   AssignWaiting();
   context.After(kTick, [this] { OnTick(); });
   return absl::OkStatus();
@@ -83,7 +89,13 @@ absl::Status Monitor::On(runtime::Context& context, const MemberStatus& status,
   }
   member->status = status;
   responder.Answer(MemberStatusReply{.last_answer = member->last_answer});
-  if (member->stage == Stage::kMember) ResendWhatLacks(*member, status.last_order);
+  if (member->stage != Stage::kMember) return absl::OkStatus();
+  heard_ = context.Now();
+  if (status.orphan) {
+    OnStray(*member);
+  } else {
+    ResendWhatLacks(*member, status.last_order);
+  }
   return absl::OkStatus();
 }
 
@@ -187,7 +199,9 @@ void Monitor::OnTick() {
   if (ended_) return;
   context_->After(kTick, [this] { OnTick(); });
   CheckWait();
+  ResolveWhoTold();
   if (ended_ || round_ == nullptr) return;
+  TakeCheckpointIfDue();
   Perform(round_->OnTick(context_->Now()));
   if (ended_ || round_->step() == progress_step_) return;
   progress_step_ = round_->step();
@@ -222,6 +236,12 @@ void Monitor::Fail(const absl::Status& why) {
 std::string Monitor::WaitsFor() const {
   if (round_ != nullptr) return round_->WaitsFor();
   std::string names;
+  if (AwaitsReturn(Stage::kTold)) {
+    for (const auto& [node, slot] : absent_) {
+      absl::StrAppend(&names, names.empty() ? "" : ", ", slot);
+    }
+    return absl::StrCat("slots ", names, " to come back");
+  }
   for (const auto& [node, member] : members_) {
     if (!member.ready.has_value()) absl::StrAppend(&names, names.empty() ? "" : ", ", member.slot);
   }

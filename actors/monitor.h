@@ -18,11 +18,15 @@
 #include <string>
 #include <vector>
 
+#include "actors/checkpoint.h"
+#include "actors/journal.h"
 #include "actors/messages.h"
 #include "actors/round.h"
 #include "actors/run_config.h"
 #include "runtime/actor/actor.h"
+#include "runtime/actor/executor.h"
 #include "runtime/base/clock.h"
+#include "runtime/collective/transfer.h"
 
 namespace actors {
 
@@ -33,6 +37,15 @@ struct MonitorOptions {
   std::string folder;  // model.pt is written here.
   // What this process sent so far; its share of the run's bytes is a difference.
   std::function<runtime::Ledger()> sent;
+  // Null: no head takes this run up again.
+  Journal* journal = nullptr;
+  // How checkpoints are fetched and handed out, and who writes them; null: there are none.
+  runtime::Transfer* transfer = nullptr;
+  runtime::Executor* disk = nullptr;
+  // Where it stands, if an earlier head had begun it.
+  std::optional<RunPosition> resumed;
+  // Then the members of its last view have this long to come back before it goes on without them.
+  runtime::Duration return_within = std::chrono::seconds(10);
 };
 
 // A worker that takes part: its node, and the slot it wishes for, if any.
@@ -96,6 +109,9 @@ class RunListener {
   // The node cannot take part in this run, or has not managed to: it is to be told, and let go.
   virtual void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) = 0;
   virtual void OnAborted(std::uint64_t run, const Aborted& event) = 0;
+  // Nobody held the base of round `from`; the run goes on from that of round `to`.
+  virtual void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
+                            std::uint64_t step) = 0;
   virtual void OnProgress(std::uint64_t run, const Progress& progress) = 0;
   virtual void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) = 0;
   virtual void OnTested(std::uint64_t run, const Tested& event) = 0;
@@ -145,10 +161,13 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
 
  private:
   enum class Stage {
-    kWaiting,  // For a place: max_workers are there.
-    kLoading,  // ASSIGN is with it.
-    kPulling,  // It fetches the base of the present round.
-    kReady,    // Can enter the next view, if it holds that base.
+    kWaiting,    // For a place: max_workers are there.
+    kLoading,    // ASSIGN is with it.
+    kAsked,      // RECOVER is with it.
+    kTold,       // It has answered; what it is told waits for the others that are to come back.
+    kResolving,  // RESOLVE is with it.
+    kPulling,    // It fetches the base of the present round.
+    kReady,      // Can enter the next view, if it holds that base.
     kMember,
   };
   struct MemberBook {
@@ -156,7 +175,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::uint32_t slot = 0;
     Stage stage = Stage::kWaiting;
     std::optional<ReadyToRun> ready;
-    runtime::Hash128 root;  // Of the base it holds, until it is a member.
+    std::optional<Recovered> recovered;  // It keeps its drift.
+    runtime::Hash128 root;               // Of the base it holds, until it is a member.
     int failed_pulls = 0;
     std::uint64_t first_order = 0;  // Opened the view that first held it.
     std::uint64_t last_answer = 0;
@@ -177,7 +197,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void AssignTo(MemberBook& member);
   void AssignWaiting();
   void OnReadyToRun(runtime::NodeId node, absl::StatusOr<ReadyToRun> ready);
-  absl::Status CheckAgrees(const MemberBook& member, const MemberBook& with) const;
+  void ReferTo(const MemberBook& member);
+  absl::Status CheckAgrees(const MemberBook& member) const;
   void TryBegin();
   void BeginRun();
   void Pull(MemberBook& member);
@@ -189,6 +210,27 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void Refuse(runtime::NodeId node, const absl::Status& why);
   void Forget(runtime::NodeId node);
   void CheckWait();
+
+  // Checkpoints (monitor_checkpoint.cc).
+  void TakeCheckpointIfDue();
+  void OnCheckpoint(const CheckpointRecord& record, const absl::Status& taken);
+  bool NobodyHoldsTheBase() const;
+  void RollBack();
+  void OnLoaded(absl::StatusOr<Checkpoint> loaded);
+  void GoOnFrom(RunPosition position);
+
+  // Members that come back (monitor_return.cc).
+  void AskToRecover(MemberBook& member);
+  void OnRecovered(runtime::NodeId node, absl::StatusOr<Recovered> recovered);
+  void OnStray(MemberBook& member);
+  // Until all who may come back have reached `stage`, or have been waited for long enough.
+  bool AwaitsReturn(Stage stage) const;
+  void ResolveWhoTold();
+  void OnResolved(runtime::NodeId node, bool committed, const absl::Status& resolved);
+  void ResumeRun();
+  absl::Status MakeRound();
+  absl::Status RecordCommit(const CommitRecord& record);
+  void RecordView(const std::vector<Member>& members);
 
   // True if `number` is newer than what the member said before. A member says one thing at a time
   // and re-sends only the last, so that what was skipped is of no use any more.
@@ -207,9 +249,20 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   runtime::Context* context_ = nullptr;
   std::map<runtime::NodeId, MemberBook> members_;  // Those that take part or are to.
   std::optional<ReadyToRun> reference_;            // What all members have built.
+  std::string reference_of_;                       // "slot 0".
   Past past_;
+  // Members of the last view of an earlier head that have not come back.
+  std::map<runtime::NodeId, std::uint32_t> absent_;
+  std::optional<runtime::Time> return_until_;
+  std::deque<CommitRecord> commits_;
+  std::optional<CheckpointRecord> checkpoint_;
+  runtime::Time next_checkpoint_{};  // Not before.
+  bool taking_checkpoint_ = false;
+  bool rolling_back_ = false;
+  runtime::Hash128 offered_;  // Root of the base that this process hands out.
   std::string last_loss_reason_;
   std::optional<runtime::Time> lacks_workers_since_;
+  runtime::Time heard_{};  // Any member, or a view was opened.
   bool stop_requested_ = false;
   double theta_ = 0;
   std::unique_ptr<MonitorPolicy> policy_;

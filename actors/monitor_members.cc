@@ -56,7 +56,9 @@ Monitor::MemberBook* Monitor::Find(NodeId node) {
 std::uint32_t Monitor::FreeSlot(std::optional<std::uint32_t> wish) const {
   const auto is_free = [this](std::uint32_t slot) {
     return std::ranges::none_of(members_,
-                                [slot](const auto& entry) { return entry.second.slot == slot; });
+                                [slot](const auto& entry) { return entry.second.slot == slot; }) &&
+           std::ranges::none_of(absent_,
+                                [slot](const auto& entry) { return entry.second == slot; });
   };
   if (wish.has_value() && is_free(*wish)) return *wish;
   std::uint32_t slot = 0;
@@ -68,17 +70,23 @@ std::uint32_t Monitor::FreeSlot(std::optional<std::uint32_t> wish) const {
 
 void Monitor::AddCandidate(const Candidate& candidate) {
   if (ended_ || members_.contains(candidate.node)) return;
-  members_[candidate.node] = {.node = candidate.node, .slot = FreeSlot(candidate.slot)};
+  const auto absent = absent_.find(candidate.node);
+  const std::uint32_t slot = absent != absent_.end() ? absent->second : FreeSlot(candidate.slot);
+  members_[candidate.node] = {.node = candidate.node, .slot = slot};
   AssignWaiting();
 }
 
 void Monitor::AssignWaiting() {
-  std::size_t assigned = 0;
+  std::size_t assigned = absent_.size();
   for (const auto& [node, member] : members_) assigned += member.stage != Stage::kWaiting ? 1 : 0;
   for (auto& [node, member] : members_) {
-    if (member.stage != Stage::kWaiting || assigned >= options_.config.run.max_workers) continue;
-    ++assigned;
-    AssignTo(member);
+    if (member.stage != Stage::kWaiting) continue;
+    if (options_.resumed.has_value()) {
+      AskToRecover(member);
+    } else if (assigned < options_.config.run.max_workers) {
+      ++assigned;
+      AssignTo(member);
+    }
   }
 }
 
@@ -106,6 +114,14 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
       });
       return;
     }
+    if (absl::IsDeadlineExceeded(ready.status()) && !runtime::HasUserError(ready.status())) {
+      Refuse(node, MakeError("WORKER_SILENT", Exit::kTimedOut,
+                             absl::StrCat("slot ", member->slot, " has not loaded model and data ",
+                                          "within ", runtime::ToSeconds(kAssignTimeout), " s"),
+                             "it is started again; see its log"));
+      if (round_ == nullptr) TryBegin();
+      return;
+    }
     const runtime::UserError error = runtime::ToUserError(ready.status());
     const absl::Status why =
         MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
@@ -121,25 +137,26 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
     TryBegin();
     return;
   }
-  if (absl::Status agrees = CheckAgrees(*member, members_.at(round_->members().front().node));
-      !agrees.ok()) {
+  if (absl::Status agrees = CheckAgrees(*member); !agrees.ok()) {
     Refuse(node, agrees);
     return;
   }
   AdmitWhoIsReady();
 }
 
-absl::Status Monitor::CheckAgrees(const MemberBook& member, const MemberBook& with) const {
+// With reference_, what all members have built.
+absl::Status Monitor::CheckAgrees(const MemberBook& member) const {
   const ReadyToRun& ready = *member.ready;
-  const ReadyToRun& other = *with.ready;
+  const ReadyToRun& other = *reference_;
   const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
-                                       ") and slot ", with.slot);
+                                       ") and ", reference_of_);
   if (ready.layout_hash != other.layout_hash || ready.total != other.total) {
     return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
                      absl::StrCat(who, " built models of different layouts"),
                      "run the same build of rondo on every machine");
   }
-  if (ready.base_root != other.base_root) {
+  // Later it is fetched.
+  if (round_ == nullptr && ready.base_root != other.base_root) {
     return MakeError("INITIAL_MODEL_DIFFERS", Exit::kIncompatible,
                      absl::StrCat(who, " drew different initial models from one seed"),
                      "run the same build of rondo on every machine");
@@ -153,6 +170,7 @@ absl::Status Monitor::CheckAgrees(const MemberBook& member, const MemberBook& wi
 }
 
 void Monitor::TryBegin() {
+  if (options_.resumed.has_value()) return ResumeRun();
   std::uint32_t ready = 0;
   for (const auto& [node, member] : members_) {
     if (member.stage == Stage::kLoading) return;
@@ -172,39 +190,52 @@ void Monitor::BeginRun() {
     view.push_back({.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint});
   }
   std::ranges::sort(view, {}, &Member::slot);
+  ReferTo(members_.at(view.front().node));
   for (const Member& member : view) {
-    const absl::Status agrees =
-        CheckAgrees(members_.at(member.node), members_.at(view.front().node));
+    const absl::Status agrees = CheckAgrees(members_.at(member.node));
     if (!agrees.ok()) return Fail(agrees);
   }
-  reference_ = members_.at(view.front().node).ready;
+  if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
+  if (stop_requested_) round_->RequestStop();
+  Perform(round_->Begin(std::move(view), context_->Now()));
+}
+
+void Monitor::ReferTo(const MemberBook& member) {
+  reference_ = member.ready;
+  reference_of_ = absl::StrCat("slot ", member.slot);
+}
+
+// By what `reference_` says of model and data.
+absl::Status Monitor::MakeRound() {
   const RunConfig& config = options_.config;
   const SyncPolicyOptions policy_options = SyncPolicyOptionsOf(config, reference_->trainable);
   absl::StatusOr<std::unique_ptr<MonitorPolicy>> policy = MakeMonitorPolicy(policy_options);
   if (!policy.ok()) {
-    return Fail(MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status())));
+    return MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status()));
   }
   theta_ = policy_options.theta;
   policy_ = *std::move(policy);
   const bool by_samples = config.strategy.weighting == Weighting::kSamples;
   round_ = std::make_unique<Round>(
-      RoundOptions{.run = options_.run,
-                   .head_epoch = options_.head_epoch,
-                   .min_workers = config.run.min_workers,
-                   .reports = config.strategy.name == Strategy::kFda,
-                   .weighted_samples = by_samples ? reference_->train_samples : 0,
-                   .max_steps = config.run.max_steps,
-                   .evaluate_every = config.run.evaluate_every,
-                   .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
-                   .target_accuracy = config.run.target_accuracy,
-                   .learning_rate = config.optimizer.learning_rate,
-                   .model_floats = reference_->total,
-                   .base_root = reference_->base_root,
-                   .layout_hash = reference_->layout_hash},
+      RoundOptions{
+          .run = options_.run,
+          .head_epoch = options_.head_epoch,
+          .min_workers = config.run.min_workers,
+          .reports = config.strategy.name == Strategy::kFda,
+          .weighted_samples = by_samples ? reference_->train_samples : 0,
+          .max_steps = config.run.max_steps,
+          .evaluate_every = config.run.evaluate_every,
+          .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
+          .target_accuracy = config.run.target_accuracy,
+          .learning_rate = config.optimizer.learning_rate,
+          .model_floats = reference_->total,
+          .base_root = reference_->base_root,
+          .layout_hash = reference_->layout_hash,
+          .outlives_members = options_.transfer != nullptr,
+          .record_commit = [this](const CommitRecord& record) { return RecordCommit(record); }},
       *policy_);
-  if (stop_requested_) round_->RequestStop();
-  began_ = context_->Now();
-  Perform(round_->Begin(std::move(view), context_->Now()));
+  if (began_ == runtime::Time{}) began_ = context_->Now();
+  return absl::OkStatus();
 }
 
 // --------------------------------------------------------------------------------- newcomers ----
@@ -213,13 +244,20 @@ void Monitor::Pull(MemberBook& member) {
   member.stage = Stage::kPulling;
   const double seconds = kPullSeconds + static_cast<double>(reference_->total * sizeof(float)) /
                                             kSlowestPullBytesPerSecond;
-  PullBase pull{.run = options_.run, .root = round_->root(), .seconds = seconds};
+  PullBase pull{.run = options_.run,
+                .root = round_->root(),
+                .seconds = seconds,
+                .keep_drift = member.recovered.has_value()};
   // Newcomers share the members out between them.
   const std::vector<Member>& members = round_->members();
   for (std::size_t i = 0; i < members.size(); ++i) {
     Member donor = members[(i + member.slot) % members.size()];
     donor.endpoint = members_.at(donor.node).ready->transfer;
     pull.donors.push_back(std::move(donor));
+  }
+  if (offered_ == round_->root()) {
+    pull.donors.push_back(
+        {.node = context_->self().node, .endpoint = options_.transfer->endpoint()});
   }
   context_->Ask(WorkerAt(member.node), pull, Seconds(seconds) + kObituaryTimeout,
                 [this, node = member.node, root = pull.root](absl::StatusOr<Nothing> pulled) {
@@ -244,7 +282,9 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::St
     member->stage = Stage::kPulling;
     context_->After(kPullAgainAfter, [this, node] {
       MemberBook* const again = Find(node);
-      if (!ended_ && again != nullptr && again->stage == Stage::kPulling) Pull(*again);
+      if (ended_ || again == nullptr || again->stage != Stage::kPulling) return;
+      again->stage = Stage::kReady;  // Who can hand it over may have changed.
+      AdmitWhoIsReady();
     });
     return;
   }
@@ -252,13 +292,17 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::St
 }
 
 void Monitor::AdmitWhoIsReady() {
-  if (ended_ || round_ == nullptr || !round_->CanAdmit()) return;
+  if (ended_ || round_ == nullptr || !round_->CanAdmit() || AwaitsReturn(Stage::kPulling)) {
+    return;
+  }
+  if (NobodyHoldsTheBase()) return RollBack();
+  const bool donors = !round_->members().empty() || offered_ == round_->root();
   std::vector<Member> newcomers;
   for (auto& [node, member] : members_) {
     if (member.stage != Stage::kReady) continue;
     if (member.root == round_->root()) {
       newcomers.push_back({.node = node, .slot = member.slot, .endpoint = member.ready->endpoint});
-    } else {
+    } else if (donors) {
       Pull(member);
     }
   }
@@ -270,19 +314,31 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
     MemberBook& book = members_.at(member.node);
     if (book.stage == Stage::kMember) continue;
     book.stage = Stage::kMember;
+    book.recovered.reset();
     book.first_order = last_order_ + 1;
     ++joins_;
   }
+  heard_ = context_->Now();
   most_workers_ = std::max(most_workers_, static_cast<std::uint32_t>(opened.members.size()));
   if (!round_->lacks_workers()) {
     lacks_workers_since_.reset();
   } else if (!lacks_workers_since_.has_value()) {
     lacks_workers_since_ = context_->Now();
   }
+  RecordView(opened.members);
   listener_.OnViewOpened(options_.run, opened.members);
 }
 
 void Monitor::CheckWait() {
+  // If nobody is heard at all, nobody is called dead: the fault may be ours.
+  if (round_ != nullptr && !round_->members().empty() &&
+      context_->Now() - heard_ >= Seconds(options_.config.run.wait)) {
+    return Fail(MakeError(
+        "NOT_ENOUGH_WORKERS", Exit::kTimedOut,
+        absl::StrCat("none of ", round_->members().size(), " workers was heard for ",
+                     options_.config.run.wait, " s"),
+        "see whether this machine's network works, then rondo head --resume or run again"));
+  }
   if (round_ != nullptr && !round_->lacks_workers()) lacks_workers_since_.reset();
   if (!lacks_workers_since_.has_value()) return;
   const RunConfig& config = options_.config;
@@ -309,6 +365,10 @@ std::optional<Monitor::Standing> Monitor::StandingOf(NodeId node) const {
   switch (member->second.stage) {
     case Stage::kWaiting: return Standing{.reason = "waits for a place: run.max_workers are there"};
     case Stage::kLoading: return Standing{.state = "JOINING", .reason = "loads model and data"};
+    case Stage::kAsked:
+    case Stage::kTold:
+    case Stage::kResolving:
+      return Standing{.state = "JOINING", .reason = "comes back with its drift"};
     case Stage::kPulling: return Standing{.state = "JOINING", .reason = "fetches the model"};
     case Stage::kReady:
       return Standing{
@@ -375,6 +435,7 @@ void Monitor::Lose(NodeId node, const absl::Status& why) {
                 "add machines with rondo join");
   last_loss_reason_ = Message(lost);
   const bool was_member = member->stage == Stage::kMember;
+  absent_.erase(node);
   if (was_member) {
     ++deaths_;
     listener_.OnMemberLost(options_.run, node, member->slot, why);

@@ -54,13 +54,48 @@ const LocalState& Replica::Summarize() {
 
 bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(), base())); }
 
+void Replica::TakeDirection(const runtime::Hash128& root) {
+  if (direction_.size() == 0) return;
+  const bool moved =
+      ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()), direction_.span());
+  direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
+}
+
 void Replica::Commit(const runtime::Hash128& root) {
-  if (direction_.size() > 0) {
-    const bool moved =
-        ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()), direction_.span());
-    direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
-  }
+  TakeDirection(root);
   TakeShadow(root);
+}
+
+void Replica::MoveLocal(std::span<const float> from, std::span<const float> to) {
+  const absl::Span<float> local = trainer_->local();
+  const std::size_t trainable = trainer_->layout().trainable;
+  for (std::size_t i = 0; i < trainable; ++i) local[i] = to[i] + (local[i] - from[i]);
+  std::copy(to.begin() + static_cast<std::ptrdiff_t>(trainable), to.end(),
+            local.begin() + static_cast<std::ptrdiff_t>(trainable));
+}
+
+void Replica::Rebase(const runtime::Hash128& root) {
+  direction_id_ = XiId{};
+  MoveLocal(base(), shadow());
+  swap(base_, shadow_);
+  root_ = root;
+}
+
+void Replica::Mark() {
+  mark_ = runtime::AlignedBuffer(base_->size());
+  std::ranges::copy(local(), mark_.span().begin());
+}
+
+void Replica::ResolveMark(bool committed, const runtime::Hash128& root) {
+  if (committed && mark_.size() == 0) {
+    Commit(root);
+  } else if (committed) {
+    TakeDirection(root);
+    MoveLocal(mark_.span(), shadow());
+    swap(base_, shadow_);
+    root_ = root;
+  }
+  mark_ = {};
 }
 
 void Replica::Adopt(const runtime::Hash128& root) {

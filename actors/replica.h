@@ -3,6 +3,9 @@
 //   base    global model of the last committed round; changes only at Commit
 //   local   live parameters, the trainer's; written by Step and Commit
 //   shadow  what the ring leaves behind; the next base, if the head commits it
+//   mark    `local` as the ring read it, of a worker that trains on before it knows whether the
+//   head
+//           commits (protocol.md 7); allocated only then
 //   xi      direction of the last global update (estimator `linear` only)
 //
 // All of it belongs to the worker's training thread, except that the ring reads `local` and `base`
@@ -56,6 +59,7 @@ class Replica {
   std::span<const float> local() const;
   std::span<const float> base() const { return base_->span(); }
   std::span<float> shadow() { return shadow_->span(); }
+  std::span<const float> mark() const { return mark_.span(); }  // Empty: none.
   std::shared_ptr<const void> shadow_owner() const { return shadow_; }
   // Sockets may still read from `shadow`: takes another vector.
   void RenewShadow() { shadow_ = std::make_shared<runtime::AlignedBuffer>(base_->size()); }
@@ -64,6 +68,14 @@ class Replica {
   void Commit(const runtime::Hash128& root);
   // The same with a model that others made: this worker starts from it with drift 0 and without xi.
   void Adopt(const runtime::Hash128& root);
+  // The same, but the drift stays, because it is in nobody's mean: local += shadow - base. Buffers
+  // are not averages of steps: they are taken over.
+  void Rebase(const runtime::Hash128& root);
+  // What is trained from here on is not in `shadow`; see ResolveMark.
+  void Mark();
+  // `committed`: as Commit, and what was trained since Mark stays: local = shadow + (local - mark).
+  // Else everything since the base stays. Without Mark, nothing was trained since.
+  void ResolveMark(bool committed, const runtime::Hash128& root);
   // `base`, for others to fetch. A base that was offered is given up, not written to, as long as
   // someone sends from it; call ReuseOldBase once it is no longer offered.
   runtime::TransferOffer Offer() const { return {root_, base_, base()}; }
@@ -76,7 +88,10 @@ class Replica {
   absl::Status SaveBase(const std::string& path);
 
  private:
+  void TakeDirection(const runtime::Hash128& root);
   void TakeShadow(const runtime::Hash128& root);
+  // The trainable part of local becomes `to` + (local - from), the rest of it `to`.
+  void MoveLocal(std::span<const float> from, std::span<const float> to);
   Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer);
 
   std::span<const float> Trainable(std::span<const float> all) const {
@@ -88,6 +103,7 @@ class Replica {
   std::uint64_t layout_hash_;
   std::shared_ptr<runtime::AlignedBuffer> base_;
   std::shared_ptr<runtime::AlignedBuffer> shadow_;
+  runtime::AlignedBuffer mark_;  // Empty: none.
   runtime::AlignedBuffer direction_;
   XiId direction_id_;
   runtime::Hash128 root_;

@@ -267,8 +267,9 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   usual_ring_seconds_ =
       usual_ring_seconds_ > 0 ? 0.8 * usual_ring_seconds_ + 0.2 * slowest : slowest;
   if (purpose_ == RingPurpose::kSynchronize) {
-    root_ = done.root;
-    return CommitRound(Pace::kAsPlanned, now);
+    const absl::Status recorded = RecordCommit(done.root);
+    return recorded.ok() ? CommitRound(done.root, Pace::kAsPlanned, now)
+                         : OnUnrecorded(recorded, now);
   }
   owed_.reset();
   phase_ = Phase::kEvaluatingMean;
@@ -279,7 +280,8 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   return actions;
 }
 
-RoundActions Round::CommitRound(Pace pace, Time now) {
+RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {
+  root_ = root;
   const bool ending = IsEnding() && pace == Pace::kAsPlanned;
   // A mean that was tested at this very step is the model that is committed: the ring is exact.
   const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;

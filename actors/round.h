@@ -22,6 +22,7 @@
 #include <absl/status/status.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@
 
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/sync_policy.h"
+#include "actors/journal_record.h"
 #include "actors/messages.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
@@ -56,6 +58,13 @@ struct RoundOptions {
   // What the members hold before the first commit.
   runtime::Hash128 base_root;
   std::uint64_t layout_hash = 0;
+  // A run whose members are all lost waits for others, who bring or are given a base. Else it ends.
+  bool outlives_members = false;
+  // An error: the record is not on the disk, and the attempt is given up. kDataLoss: it may be, so
+  // that neither COMMIT nor ABORT can be said; the run ends here without a word to its members.
+  std::function<absl::Status(const CommitRecord&)> record_commit = [](const CommitRecord&) {
+    return absl::OkStatus();
+  };
 };
 
 // What the machine wants done, in order.
@@ -127,6 +136,11 @@ class Round {
 
   // Opens the first view; `members` by slot. Weights are set by the machine.
   RoundActions Begin(std::vector<Member> members, runtime::Time now);
+  // Or takes up a run where it stood, at first without members: they come by Admit.
+  void Resume(const RunPosition& position);
+  // Members that come back have trained on by themselves: the run's steps go on from the highest
+  // of theirs. Only while there are no members.
+  void RaiseStep(std::uint64_t step);
 
   // Events. A stale or impossible one changes nothing and is counted in stale().
   RoundActions OnReport(std::uint32_t rank, const StateReport& report, runtime::Time now);
@@ -143,6 +157,9 @@ class Round {
   // The verdict on dead members; none of them is heard again. `why` if nobody is left.
   RoundActions OnLost(const std::vector<runtime::NodeId>& lost, const absl::Status& why,
                       runtime::Time now);
+  // The same of members that did not hear us for a while, and come back by Admit with their drift.
+  RoundActions OnStrayed(const std::vector<runtime::NodeId>& strayed, const absl::Status& why,
+                         runtime::Time now);
   // Whether a newcomer can enter now: between two rounds, with the base of the present one.
   bool CanAdmit() const;
   RoundActions Admit(const std::vector<Member>& newcomers, runtime::Time now);
@@ -152,6 +169,7 @@ class Round {
 
   Phase phase() const { return phase_; }
   std::uint64_t step() const { return step_; }
+  std::uint64_t synchronized_step() const { return synchronized_step_; }
   runtime::RoundId round() const { return fence_.round; }
   const runtime::Fence& fence() const { return fence_; }
   const std::vector<Member>& members() const { return members_; }
@@ -164,7 +182,9 @@ class Round {
   runtime::Hash128 root() const { return root_; }
   std::uint64_t stale() const { return stale_; }
   // Fewer members than min_workers: waits for newcomers.
-  bool lacks_workers() const { return members_.size() < options_.min_workers && !stop_requested_; }
+  bool lacks_workers() const {
+    return members_.empty() || (members_.size() < options_.min_workers && !stop_requested_);
+  }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // Whom the machine waits for and why, for status: "READY of slot 2".
@@ -183,8 +203,9 @@ class Round {
   void OpenNextView(std::vector<Member> members, runtime::Time now, RoundActions& actions);
   void DropLeavers(runtime::Time now, RoundActions& actions);
   void EndWithTheLastMember();
-  bool IsLateCommit(const std::vector<bool>& lost) const;
+  std::optional<runtime::Hash128> RootOfLateCommit(const std::vector<bool>& lost) const;
   // The present attempt failed: another one, or none for a while.
+  void AbortForAnother(const absl::Status& why, RoundActions& actions);
   RoundActions Retry(const absl::Status& why, runtime::Time now);
   void Cancel(const absl::Status& why, runtime::Time now, RoundActions& actions);
   void NoteBrokenEdge(std::uint32_t to);
@@ -201,7 +222,12 @@ class Round {
   void OweWhatIsInterrupted();
   // kNewViewFollows: nothing is tested, and the run does not end yet.
   enum class Pace { kAsPlanned, kNewViewFollows };
-  RoundActions CommitRound(Pace pace, runtime::Time now);
+  absl::Status RecordCommit(const runtime::Hash128& root) const;
+  RoundActions CommitRound(const runtime::Hash128& root, Pace pace, runtime::Time now);
+  RoundActions OnUnrecorded(const absl::Status& why, runtime::Time now);
+  enum class Parting { kForGood, kForAWhile };
+  RoundActions Part(const std::vector<runtime::NodeId>& nodes, const absl::Status& why,
+                    Parting parting, runtime::Time now);
   void BeginFinish(const absl::Status& status, runtime::Time now, RoundActions& actions);
 
   // Notes that `rank` did what the phase asks for; true if it was the last one to.

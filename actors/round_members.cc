@@ -58,7 +58,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   broken_edge_.reset();
   deadline_.reset();
   sequence_ = 0;
-  phase_ = Phase::kTraining;
+  phase_ = members_.empty() ? Phase::kHolding : Phase::kTraining;
   actions.push_back(ViewOpened{.members = members_});
   // With reports the debt is paid after the opening ones; a fixed schedule has none.
   const bool hold = !options_.reports && owed_.has_value();
@@ -70,18 +70,60 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   }
 }
 
-bool Round::IsLateCommit(const std::vector<bool>& lost) const {
-  if (phase_ != Phase::kRinging || purpose_ != RingPurpose::kSynchronize) return false;
+std::optional<runtime::Hash128> Round::RootOfLateCommit(const std::vector<bool>& lost) const {
+  if (phase_ != Phase::kRinging || purpose_ != RingPurpose::kSynchronize) return std::nullopt;
   std::optional<runtime::Hash128> root;
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     if (lost[rank]) continue;
-    if (!have_[rank] || (root.has_value() && *root != done_[rank].root)) return false;
+    if (!have_[rank] || (root.has_value() && *root != done_[rank].root)) return std::nullopt;
     root = done_[rank].root;
   }
-  return root.has_value();
+  return root;
 }
 
-RoundActions Round::OnLost(const std::vector<NodeId>& nodes, const absl::Status& why, Time now) {
+absl::Status Round::RecordCommit(const runtime::Hash128& root) const {
+  CommitRecord record{.fence = fence_, .root = root, .step = step_};
+  for (const Member& member : members_) record.contributors.push_back(member.node);
+  return options_.record_commit(record);
+}
+
+RoundActions Round::OnUnrecorded(const absl::Status& why, Time now) {
+  if (absl::IsDataLoss(why)) {
+    phase_ = Phase::kEnded;
+    deadline_.reset();
+    return {Ended{.status = why}};
+  }
+  RoundActions actions;
+  AbortForAnother(why, actions);
+  Cancel(why, now, actions);
+  return actions;
+}
+
+void Round::Resume(const RunPosition& position) {
+  REQUIRE(members_.empty() && phase_ == Phase::kEnded);
+  fence_.view = position.view;
+  fence_.round = position.round;
+  if (!position.root.IsNull()) root_ = position.root;
+  step_ = synchronized_step_ = tested_step_ = position.step;
+  phase_ = Phase::kHolding;
+}
+
+void Round::RaiseStep(std::uint64_t step) {
+  REQUIRE(members_.empty());
+  step_ = std::min(std::max(step_, step), options_.max_steps);
+}
+
+RoundActions Round::OnLost(const std::vector<NodeId>& lost, const absl::Status& why, Time now) {
+  return Part(lost, why, Parting::kForGood, now);
+}
+
+RoundActions Round::OnStrayed(const std::vector<NodeId>& strayed, const absl::Status& why,
+                              Time now) {
+  return Part(strayed, why, Parting::kForAWhile, now);
+}
+
+RoundActions Round::Part(const std::vector<NodeId>& nodes, const absl::Status& why, Parting parting,
+                         Time now) {
   REQUIRE(!why.ok());
   std::vector<bool> lost(members_.size(), false);
   std::vector<Member> rest;
@@ -91,16 +133,18 @@ RoundActions Round::OnLost(const std::vector<NodeId>& nodes, const absl::Status&
   }
   if (phase_ == Phase::kEnded || rest.size() == members_.size()) return {};
   if (phase_ == Phase::kFinishing) return FinishWithout(lost);
-  if (rest.empty()) {
+  if (rest.empty() && parting == Parting::kForGood && !options_.outlives_members) {
     phase_ = Phase::kEnded;
     deadline_.reset();
     return {Ended{.status = why}};
   }
   RoundActions actions;
-  if (IsLateCommit(lost)) {
-    // Every survivor holds the mean, the dead one's drift in it.
-    root_ = done_[static_cast<std::size_t>(std::ranges::find(lost, false) - lost.begin())].root;
-    Append(CommitRound(Pace::kNewViewFollows, now), actions);
+  // If it is one, every survivor holds the mean, the dead one's drift in it.
+  const std::optional<runtime::Hash128> late = RootOfLateCommit(lost);
+  const absl::Status recorded = late.has_value() ? RecordCommit(*late) : absl::OkStatus();
+  if (absl::IsDataLoss(recorded)) return OnUnrecorded(recorded, now);
+  if (late.has_value() && recorded.ok()) {
+    Append(CommitRound(*late, Pace::kNewViewFollows, now), actions);
     if (IsEnding() && !options_.reports) owed_ = RingPurpose::kSynchronize;
   } else {
     OweWhatIsInterrupted();
@@ -111,7 +155,7 @@ RoundActions Round::OnLost(const std::vector<NodeId>& nodes, const absl::Status&
     }
   }
   for (const NodeId node : nodes) std::erase(leaving_, node);
-  if (leaving_.size() == rest.size()) EndWithTheLastMember();
+  if (!leaving_.empty() && leaving_.size() == rest.size()) EndWithTheLastMember();
   OpenNextView(std::move(rest), now, actions);
   return actions;
 }
@@ -197,11 +241,15 @@ void Round::DropLeavers(Time now, RoundActions& actions) {
 
 // --------------------------------------------------------------------------- another attempt ----
 
-RoundActions Round::Retry(const absl::Status& why, Time now) {
+void Round::AbortForAnother(const absl::Status& why, RoundActions& actions) {
   last_failure_ = std::string(why.message().data(), why.message().size());
-  RoundActions actions;
   actions.push_back(Aborted{.step = step_, .fence = fence_, .reason = last_failure_});
   SendToAll(AbortAttempt{.reason = last_failure_}, actions);
+}
+
+RoundActions Round::Retry(const absl::Status& why, Time now) {
+  RoundActions actions;
+  AbortForAnother(why, actions);
   if (++failed_attempts_ >= kMaxAttempts) {
     Cancel(why, now, actions);
     return actions;

@@ -43,7 +43,9 @@ struct RunSection {
   std::uint32_t min_workers = 2;
   std::uint32_t max_workers = kMostWorkers;
   bool on_leave_sync = true;  // Who leaves has its drift averaged in first.
-  double wait = 600;       // Seconds to wait for `workers` at the start, for `min_workers` later.
+  double wait = 600;  // Seconds to wait for `workers` at the start, for `min_workers` later.
+  std::uint64_t checkpoint_every = 10;  // Rounds; 0: never.
+  double orphan_timeout = 600;          // Seconds that a worker trains on without its head.
   std::uint64_t seed = 0;  // Draws the initial model and, with slot and step, every batch.
   std::uint64_t max_steps = 1000;
   // The run ends at the first evaluation that reaches it, in (0, 1].

@@ -292,6 +292,9 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Integer("run", "max_workers", RONDO_AT(run.max_workers), {1, kMostWorkers}));
   keys.push_back(Switch("run", "on_leave_sync", RONDO_AT(run.on_leave_sync)));
   keys.push_back(Number("run", "wait", RONDO_AT(run.wait), {0, 1e6, true}));
+  keys.push_back(
+      Integer("run", "checkpoint_every", RONDO_AT(run.checkpoint_every), {0, kMostSteps}));
+  keys.push_back(Number("run", "orphan_timeout", RONDO_AT(run.orphan_timeout), {0, 1e6, true}));
   keys.push_back(Integer("run", "seed", RONDO_AT(run.seed), {0, INT64_MAX}));
   keys.push_back(Integer("run", "max_steps", RONDO_AT(run.max_steps), {1, kMostSteps}));
   keys.push_back(OptionalNumber("run", "target_accuracy", RONDO_AT(run.target_accuracy),

@@ -24,8 +24,8 @@ namespace actors {
 namespace {
 
 // The word for each kind of event, in the order of RunEvent::what.
-constexpr const char* kEventNames[] = {"step",  "sync",  "evaluation", "join",
-                                       "leave", "death", "abort",      "end"};
+constexpr const char* kEventNames[] = {"step",  "sync",  "evaluation", "join", "leave",
+                                       "death", "abort", "rollback",   "end"};
 static_assert(std::size(kEventNames) == std::variant_size_v<decltype(RunEvent::what)>);
 
 template <typename Visitor>
@@ -90,6 +90,13 @@ void Visit(Visitor& visit, AbortEvent& event) {
   visit("step", event.step);
   visit("fence", event.fence);
   visit("reason", event.reason);
+}
+
+template <typename Visitor>
+void Visit(Visitor& visit, RollbackEvent& event) {
+  visit("step", event.step);
+  visit("from", event.from);
+  visit("to", event.to);
 }
 
 template <typename Visitor>

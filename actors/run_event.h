@@ -75,6 +75,13 @@ struct AbortEvent {
   std::string reason;
 };
 
+// No worker held the last model any more: the run goes on from an older one.
+struct RollbackEvent {
+  std::uint64_t step = 0;  // Of that one, as `to`.
+  std::uint64_t from = 0;  // Synchronizations.
+  std::uint64_t to = 0;
+};
+
 // The last event of a run: its result, or why there is none.
 struct EndEvent {
   std::optional<RunResult> result;
@@ -84,7 +91,7 @@ struct EndEvent {
 struct RunEvent {
   double time = 0;  // Seconds since the run began.
   std::variant<StepEvent, SyncEvent, EvaluationEvent, JoinEvent, LeaveEvent, DeathEvent, AbortEvent,
-               EndEvent>
+               RollbackEvent, EndEvent>
       what;
 };
 

@@ -111,6 +111,10 @@ absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const std::string& 
   std::filesystem::create_directory(path + "/logs", error);
   if (error) return Failed("make the folder", path + "/logs", error.message());
   RETURN_IF_ERROR(WriteFile(absl::StrCat(path, "/", FileName(RunFile::kConfig)), ToToml(config)));
+  return Reopen(path);
+}
+
+absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Reopen(const std::string& path) {
   const std::string metrics_path = absl::StrCat(path, "/", FileName(RunFile::kMetrics));
   const int metrics = open(metrics_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (metrics < 0) return Failed("write", metrics_path, std::strerror(errno));

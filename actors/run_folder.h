@@ -38,6 +38,8 @@ class RunFolder {
   static absl::StatusOr<std::unique_ptr<RunFolder>> Create(const std::string& out,
                                                            const std::string& run_id,
                                                            const RunConfig& config);
+  // Goes on in the folder of an earlier head.
+  static absl::StatusOr<std::unique_ptr<RunFolder>> Reopen(const std::string& path);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -1,5 +1,6 @@
 // Structs as JSON objects. A struct names its members once, in Visit(visitor, struct), and a
-// JsonWriter or a JsonReader goes over them. Private to run_result.cc and run_event.cc.
+// JsonWriter or a JsonReader goes over them. Private to run_result.cc, run_event.cc and the files
+// of the head's state directory.
 #ifndef RONDO_ACTORS_RUN_JSON_H_
 #define RONDO_ACTORS_RUN_JSON_H_
 
@@ -14,9 +15,11 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/base/hash.h"
 #include "runtime/net/traffic.h"
 
 namespace actors {
@@ -42,6 +45,15 @@ class JsonWriter {
   template <std::unsigned_integral T>
   static Json ToValue(const T& value) {
     return value;
+  }
+  template <typename T>
+  requires std::is_enum_v<T>
+  static Json ToValue(const T& value) { return static_cast<std::underlying_type_t<T>>(value); }
+  template <typename T>
+  static Json ToValue(const std::vector<T>& values) {
+    Json list = Json::array();
+    for (const T& value : values) list.push_back(ToValue(value));
+    return list;
   }
   static Json ToValue(double value) { return std::isfinite(value) ? Json(value) : Json(); }
   template <typename T>
@@ -94,6 +106,23 @@ class JsonReader {
     value = static_cast<T>(number);
     return true;
   }
+  template <typename T>
+  requires std::is_enum_v<T>
+  static bool Read(const Json& json, T& value) {
+    std::underlying_type_t<T> number{};
+    if (!Read(json, number)) return false;
+    value = T{number};
+    return true;
+  }
+  template <typename T>
+  static bool Read(const Json& json, std::vector<T>& values) {
+    if (!json.is_array()) return false;
+    values.clear();
+    for (const Json& value : json) {
+      if (!Read(value, values.emplace_back())) return false;
+    }
+    return true;
+  }
   static bool Read(const Json& json, double& value) {
     if (json.is_null()) value = std::numeric_limits<double>::quiet_NaN();
     if (json.is_number()) value = json.get<double>();
@@ -116,6 +145,12 @@ class JsonReader {
   const Json& object_;
   absl::Status status_;
 };
+
+template <typename Visitor>
+void Visit(Visitor& visit, runtime::Hash128& hash) {
+  visit("high", hash.high);
+  visit("low", hash.low);
+}
 
 template <typename Visitor>
 void Visit(Visitor& visit, runtime::Ledger& ledger) {

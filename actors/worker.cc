@@ -42,7 +42,7 @@ void Worker::OnStop(runtime::Context& context) {
 // ----------------------------------------------------------------------------------- obedience --
 
 bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view) {
-  if (run_ == nullptr || run_->ending || fence.run != run_->fence.run) return false;
+  if (run_ == nullptr || run_->ending || IsOrphan() || fence.run != run_->fence.run) return false;
   // A newcomer has obeyed nothing yet: it begins with the view that first holds it.
   if (run_->members.empty() && !opens_view) return false;
   if (number != run_->last_order + 1 && !run_->members.empty()) {
@@ -59,7 +59,7 @@ bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, bool open
 // A ring that was given up may still read the replica: what could change it waits, not long.
 template <typename Message>
 bool Worker::DeferredUntilRingEnds(const Message& message) {
-  if (run_ == nullptr || !run_->aborting) return false;
+  if (run_ == nullptr || !run_->aborting || IsOrphan()) return false;
   if (run_->deferred.size() < kMostDeferred) run_->deferred.emplace_back(message);
   return true;  // Beyond the bound it is dropped, and sent again as any that was lost.
 }
@@ -98,6 +98,7 @@ void Worker::Obey(const OpenView& view, const Order& order) {
   const auto self = std::ranges::find(view.members, context_->self().node, &Member::node);
   if (self == view.members.end()) return;
   if (run_->members.empty()) run_->synchronized_step = view.synchronized_step;
+  run_->was_member = true;
   run_->members = view.members;
   run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
   run_->sequence = 0;
@@ -119,6 +120,7 @@ void Worker::Obey(const OpenView& view, const Order& order) {
 }
 
 void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state) {
+  if (IsOrphan()) return;
   if (!placed.ok()) {
     SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = Message(placed)});
   } else if (run_->policy->Reports()) {
@@ -156,19 +158,29 @@ void Worker::Obey(const Start& start, const Order& order) {
     job.members.push_back(
         {.node = member.node, .endpoint = member.endpoint, .weight = member.weight});
   }
+  run_->in_doubt.reset();
   run_->ringing = order.fence;
   run_->ring_since = context_->Now();
-  parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence,
+  parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence, purpose = start.purpose,
                                      poster = context_->poster()](auto result) {
-    poster.Post([this, run, fence, result = std::move(result)]() mutable {
-      if (run == run_) OnRingDone(fence, std::move(result));
+    poster.Post([this, run, fence, purpose, result = std::move(result)]() mutable {
+      if (run == run_) OnRingDone(fence, purpose, std::move(result));
     });
   });
 }
 
-void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result) {
+void Worker::OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
+                        absl::StatusOr<runtime::RingResult> result) {
   run_->ringing.reset();
   if (runtime::ShadowInUse(result.status())) run_->replica->RenewShadow();
+  const bool complete = result.ok() && !run_->aborting;
+  if (complete && purpose == RingPurpose::kSynchronize && fence == run_->fence) {
+    run_->in_doubt = Recovered::InDoubt{.fence = fence, .root = result->root};
+  }
+  if (IsOrphan()) {
+    run_->aborting = false;
+    return run_->orphan == Run::Orphan::kStops ? AnswerRecover() : TrainOnAlone();
+  }
   if (run_->aborting) {
     ObeyDeferred();
     return;
@@ -187,6 +199,7 @@ void Worker::OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::Rin
 
 void Worker::Obey(const Commit& commit, const Order& order) {
   run_->fence.round = Next(run_->fence.round);
+  run_->in_doubt.reset();
   run_->synchronized_step = order.step;
   run_->ready_for.reset();
   run_->loss_sum = 0;
@@ -204,6 +217,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
 }
 
 void Worker::Obey(const AbortAttempt& abort, const Order& order) {
+  run_->in_doubt.reset();
   run_->aborting = run_->ringing.has_value();
   // Also of a ring that is complete here: its connections may hold chunks that nobody took.
   parts_.ring.Abort(order.fence);
@@ -237,11 +251,13 @@ void Worker::Evaluate(bool shadow) {
 
 void Worker::TrainOn() {
   run_->ready_for.reset();
+  run_->stepping = true;
   parts_.training.Run([this, run = run_, &clock = parts_.clock, step = run_->step,
                        synchronized = run_->synchronized_step, order = run_->last_order,
                        poster = context_->poster()] {
     Stepped stepped = StepToBoundary(*run, clock, {.order = order, .step = step}, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
+      run->stepping = false;
       if (run == run_ && !run->ending) OnStepped(std::move(stepped));
     });
   });
@@ -280,6 +296,12 @@ void Worker::OnStepped(Stepped stepped) {
   run_->loss_count += stepped.steps;
   run_->totals.samples += stepped.samples;
   run_->totals.compute_seconds += stepped.seconds;
+  if (IsOrphan()) {
+    run_->step = std::max(run_->step, stepped.step);
+    // What a step cannot do, the next one will say to whoever can hear it.
+    if (run_->orphan == Run::Orphan::kStops) return AnswerRecover();
+    return stepped.status.ok() ? TrainOnAlone() : void();
+  }
   const bool overtaken = stepped.order != run_->last_order;
   // Which step it was is the monitor's to say, by the order that came meanwhile.
   if (!overtaken || !run_->policy->Reports()) run_->step = stepped.step;
@@ -307,6 +329,7 @@ void Worker::OnStepped(Stepped stepped) {
 // ------------------------------------------------------------------------------------- answers --
 
 void Worker::SendReport(const LocalState& state) {
+  if (IsOrphan()) return;
   StateReport report{.fence = run_->fence,
                      .number = ++run_->last_answer,
                      .sequence = run_->sequence,
@@ -353,6 +376,7 @@ void Worker::SendReadyUnasked() {
 }
 
 void Worker::SendAnswer(Answer::Body body) {
+  if (IsOrphan()) return;
   Answer answer{.fence = run_->fence, .number = ++run_->last_answer, .body = std::move(body)};
   run_->waiting_since = context_->Now();
   (void)context_->Tell(run_->monitor, answer);  // Re-sent when lacking, as a report is.
@@ -374,6 +398,7 @@ void Worker::ReportStatus() {
   context_->After(parts_.status_interval, [this] { ReportStatus(); });
   if (parts_.leave_requested()) RequestLeave();
   if (run_ == nullptr || run_->replica == nullptr) return;
+  if (run_->monitor.address.node != head_) return;  // It is gone; its successor will ask.
   context_->Ask(run_->monitor,
                 MemberStatus{.fence = run_->fence,
                              .last_order = run_->last_order,
@@ -382,7 +407,8 @@ void Worker::ReportStatus() {
                              .dropped = DroppedInThisRun(),
                              .drift_squared = run_->drift_squared,
                              .sent = SentInThisRun(),
-                             .samples = run_->totals.samples},
+                             .samples = run_->totals.samples,
+                             .orphan = IsOrphan()},
                 kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
                   if (reply.ok() && run == run_) ResendWhatLacks(reply->last_answer);
                 });

@@ -50,6 +50,9 @@ struct WorkerParts {
   // The process cannot go on: the head is gone, or the run failed. Called once.
   std::function<void(const absl::Status&)> quit;
   runtime::Duration status_interval = std::chrono::milliseconds(200);
+  // Whether a head that is gone without a goodbye may come back (NodeOptions::rejoin): the worker
+  // trains on meanwhile, for run.orphan_timeout. Else it ends at once.
+  bool head_may_return = false;
 };
 
 class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
@@ -57,12 +60,17 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   explicit Worker(WorkerParts parts) : parts_(std::move(parts)) {}
 
   absl::Status OnStart(runtime::Context& context) override;
+  absl::Status OnNodeUp(runtime::Context& context, const runtime::NodeInfo& node) override;
   absl::Status OnNodeDown(runtime::Context& context, runtime::NodeId node,
                           const absl::Status& why) override;
   void OnStop(runtime::Context& context) override;
 
   absl::Status On(runtime::Context& context, const Assign& assign,
                   runtime::Responder<ReadyToRun> responder);
+  absl::Status On(runtime::Context& context, const Recover& recover,
+                  runtime::Responder<Recovered> responder);
+  absl::Status On(runtime::Context& context, const Resolve& resolve,
+                  runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const PullBase& pull,
                   runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const Drain& drain);
@@ -117,6 +125,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<StateReport> sent_report;
     std::optional<Answer> sent_answer;
     std::uint64_t lacking_before = 0;
+    bool stepping = false;  // On the training thread.
     std::optional<runtime::Fence> ringing;
     bool aborting = false;  // `ringing` was given up, and still reads the replica.
     std::deque<std::variant<Decision, Order>> deferred;  // Until the ring has let go; bounded.
@@ -125,6 +134,17 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     bool ready_is_finite = true;
     bool ending = false;
     std::string failed;
+    // Without its head (worker_orphan.cc).
+    enum class Orphan {
+      kNo,
+      kTrainsOn,
+      kStops,   // Recover was asked; the step in hand, or the ring, ends first.
+      kAtRest,  // Recover was answered.
+    };
+    Orphan orphan = Orphan::kNo;
+    bool was_member = false;  // It holds drift that is its own.
+    std::optional<Recovered::InDoubt> in_doubt;
+    bool marked = false;
 
     std::uint64_t stale = 0;
     double loss_sum = 0;
@@ -135,11 +155,19 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     float drift_squared = 0;
   };
 
+  bool IsOrphan() const { return run_ != nullptr && run_->orphan != Run::Orphan::kNo; }
+  void BecomeOrphan();
+  void TrainOnAlone();
+  void AbortRingAlone();
+  void AnswerRecover();
+  void WaitForHead(runtime::Duration patience);
+  void OnHeadMissing(const absl::Status& why);
+  ReadyToRun Describe() const;
   bool Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view);
   template <typename Message>
   bool DeferredUntilRingEnds(const Message& message);
   void ObeyDeferred();
-  void OnPulled(const runtime::Hash128& root, const absl::Status& fetched);
+  void OnPulled(const runtime::Hash128& root, bool keep_drift, const absl::Status& fetched);
   void OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built);
   void Obey(const OpenView& view, const Order& order);
   void Obey(const Prepare& prepare, const Order& order);
@@ -159,7 +187,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void SendReady(RingPurpose purpose, bool finite);
   void SendReadyUnasked();
   void SendAnswer(Answer::Body body);
-  void OnRingDone(const runtime::Fence& fence, absl::StatusOr<runtime::RingResult> result);
+  void OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
+                  absl::StatusOr<runtime::RingResult> result);
   void Evaluate(bool shadow);
   void SendModel(const std::string& path, std::uint64_t offset);
   void SendFinished();
@@ -179,6 +208,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // than the context through which this answers.
   std::optional<runtime::Responder<ReadyToRun>> assigned_;
   std::optional<runtime::Responder<Nothing>> pulling_;
+  std::optional<runtime::Responder<Recovered>> recovering_;
+  runtime::NodeId head_;  // Null: gone.
+  runtime::TimerId orphan_timer_ = runtime::TimerId::kNone;
   // Until this run began: belongs to earlier ones.
   runtime::Ledger sent_before_;
   runtime::Drops dropped_before_;

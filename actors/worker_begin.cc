@@ -20,7 +20,8 @@ std::string Message(const absl::Status& status) {
 
 absl::Status Worker::On(runtime::Context& context, const Assign& assign,
                         runtime::Responder<ReadyToRun> responder) {
-  if (run_ != nullptr && !run_->ending) {
+  // A run that the head that asks does not know, or that this worker has no part in, is over.
+  if (run_ != nullptr && !run_->ending && !IsOrphan() && run_->was_member) {
     responder.Answer(absl::FailedPreconditionError("this worker is in another run"));
     return absl::OkStatus();
   }
@@ -30,6 +31,8 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
     return absl::OkStatus();
   }
   pulling_.reset();
+  context.Cancel(std::exchange(orphan_timer_, runtime::TimerId::kNone));
+  if (run_ != nullptr) run_->halt = true;
   run_ = std::make_shared<Run>();
   run_->config = *std::move(config);
   run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
@@ -63,23 +66,28 @@ void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
     return;
   }
   run_->policy = *std::move(policy);
-  const DataSummary data = run_->replica->Data();
-  responder.Answer(ReadyToRun{.layout_hash = run_->replica->layout_hash(),
-                              .trainable = run_->replica->layout().trainable,
-                              .total = run_->replica->layout().total,
-                              .base_root = run_->replica->root(),
-                              .data_fingerprint = data.fingerprint,
-                              .train_samples = data.train_samples,
-                              .test_samples = data.test_samples,
-                              .endpoint = parts_.ring.endpoint(),
-                              .transfer = parts_.transfer.endpoint()});
+  responder.Answer(Describe());
   parts_.transfer.Offer(run_->replica->Offer());
+}
+
+// While nothing trains.
+ReadyToRun Worker::Describe() const {
+  const DataSummary data = run_->replica->Data();
+  return {.layout_hash = run_->replica->layout_hash(),
+          .trainable = run_->replica->layout().trainable,
+          .total = run_->replica->layout().total,
+          .base_root = run_->replica->root(),
+          .data_fingerprint = data.fingerprint,
+          .train_samples = data.train_samples,
+          .test_samples = data.test_samples,
+          .endpoint = parts_.ring.endpoint(),
+          .transfer = parts_.transfer.endpoint()};
 }
 
 absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
                         runtime::Responder<Nothing> responder) {
   if (run_ == nullptr || run_->ending || run_->replica == nullptr || !run_->members.empty() ||
-      pull.run != run_->fence.run) {
+      pull.run != run_->fence.run || IsOrphan()) {
     responder.Answer(absl::FailedPreconditionError("this worker is no newcomer of that run"));
     return absl::OkStatus();
   }
@@ -91,31 +99,31 @@ absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
                                       std::chrono::duration<double>(pull.seconds))};
   for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
   pulling_.emplace(std::move(responder));
-  parts_.transfer.Fetch(
-      std::move(job), [this, run = run_, root = pull.root, poster = context.poster()](auto result) {
-        poster.Post([this, run, root, result = std::move(result)] {
-          if (run == run_) OnPulled(root, result.status());
-        });
-      });
+  parts_.transfer.Fetch(std::move(job), [this, run = run_, root = pull.root, keep = pull.keep_drift,
+                                         poster = context.poster()](auto result) {
+    poster.Post([this, run, root, keep, result = std::move(result)] {
+      if (run == run_) OnPulled(root, keep, result.status());
+    });
+  });
   return absl::OkStatus();
 }
 
-void Worker::OnPulled(const runtime::Hash128& root, const absl::Status& fetched) {
+void Worker::OnPulled(const runtime::Hash128& root, bool keep_drift, const absl::Status& fetched) {
   if (!pulling_.has_value()) return;
   if (!fetched.ok()) {
     std::exchange(pulling_, std::nullopt)->Answer(fetched);
     return;
   }
-  parts_.training.Run(
-      [this, run = run_, root, &transfer = parts_.transfer, poster = context_->poster()] {
-        run->replica->Adopt(root);
-        transfer.Offer(run->replica->Offer());
-        run->replica->ReuseOldBase();
-        poster.Post([this, run] {
-          if (run != run_ || !pulling_.has_value()) return;
-          std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
-        });
-      });
+  parts_.training.Run([this, run = run_, root, keep_drift, &transfer = parts_.transfer,
+                       poster = context_->poster()] {
+    keep_drift ? run->replica->Rebase(root) : run->replica->Adopt(root);
+    transfer.Offer(run->replica->Offer());
+    run->replica->ReuseOldBase();
+    poster.Post([this, run] {
+      if (run != run_ || !pulling_.has_value()) return;
+      std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
+    });
+  });
 }
 
 }  // namespace actors

@@ -109,8 +109,13 @@ void Worker::SendFinished() {
 
 absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
                                 const absl::Status& why) {
+  head_ = {};
   if (run_ != nullptr && !run_->failed.empty()) {
     QuitFailedRun();  // The head ended because of it.
+    return absl::OkStatus();
+  }
+  if (parts_.head_may_return && runtime::ToUserError(why).code == "HEAD_LOST") {
+    OnHeadMissing(why);
     return absl::OkStatus();
   }
   if (run_ == nullptr || run_->ending || run_->replica == nullptr) {
@@ -119,16 +124,14 @@ absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
   }
   run_->halt = true;
   run_->ending = true;
-  if (runtime::ToUserError(why).exit != Exit::kHeadUnreachable) {
-    // The head lives and has let us go: the run goes on without us, and without our drift.
-    if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-    Quit(why);
-    return absl::OkStatus();
-  }
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  SaveBaseAndQuit(
-      MakeError("HEAD_LOST", Exit::kHeadUnreachable,
-                absl::StrCat("the head went away in the middle of a run: ", Message(why))));
+  if (runtime::ToUserError(why).exit == Exit::kHeadUnreachable) {
+    SaveBaseAndQuit(
+        MakeError("HEAD_LOST", Exit::kHeadUnreachable,
+                  absl::StrCat("the head went away in the middle of a run: ", Message(why))));
+  } else {
+    Quit(why);  // The head lives and has let us go: the run goes on without us and our drift.
+  }
   return absl::OkStatus();
 }
 

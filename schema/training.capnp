@@ -254,6 +254,8 @@ struct PullBase {
   # In the order in which to try them; endpoint is where they serve their base.
   seconds @3 :Float64;
   # It may take, at most.
+  keepDrift @4 :Bool;
+  # Of one that was there before (Recover): its drift is in nobody's mean.
 }
 
 struct Leave {
@@ -456,6 +458,8 @@ struct MemberStatus {
   sent @6 :Bytes;
   samples @7 :UInt64;
   # Trained on so far, in this run.
+  orphan @8 :Bool;
+  # It was without its head, and trains by itself until it is asked to Recover.
 }
 
 struct MemberStatusReply {

@@ -91,7 +91,8 @@ runtime::NodeOptions NodeOptionsOf(const Options& options, runtime::NodeId id,
       .details = details.dump(),
       .log = log,
       .join_timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000)),
-      .end_when_head_is_lost = false};
+      .end_when_head_is_lost = false,
+      .rejoin = true};
 }
 
 absl::Status RunWorker(const Options& options) {
@@ -146,7 +147,8 @@ absl::Status RunWorker(const Options& options) {
                                 },
                             .leave_requested = [] { return stop_signal.load() != 0; },
                             .folder = options.folder,
-                            .quit = [&node](const absl::Status& why) { node.RequestEnd(why); }});
+                            .quit = [&node](const absl::Status& why) { node.RequestEnd(why); },
+                            .head_may_return = true});
   });
   runtime::NodeThread thread(node);
   RETURN_IF_ERROR(thread.Start());

@@ -80,7 +80,8 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ConnectOptions& op
           .name = options.name,
           .role = options.role,
           .details = nlohmann::json{{"pid", getpid()}, {"host_key", host_key}}.dump(),
-          .join_timeout = options.timeout},
+          .join_timeout = options.timeout,
+          .rejoin = options.outlives_head},
       remote.clock, *remote.transport);
   RETURN_IF_ERROR(client->SpawnActor(*remote.node));
   remote.thread = std::make_unique<runtime::NodeThread>(*remote.node);

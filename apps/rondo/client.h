@@ -28,6 +28,7 @@ struct ConnectOptions {
   std::string role = "client";
   std::string name;
   runtime::Duration timeout = std::chrono::seconds(5);
+  bool outlives_head = false;  // Waits for a head that went away without a goodbye.
 };
 
 // Main thread.

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "actors/journal.h"
 #include "apps/rondo/head_process.h"
 #include "apps/rondo/head_registry.h"
 #include "apps/rondo/signals.h"
@@ -17,12 +18,9 @@ namespace {
 
 constexpr runtime::Duration kGlance = std::chrono::milliseconds(100);
 
+constexpr char kDefaultListen[] = "tcp://127.0.0.1:7070";
+
 absl::StatusOr<std::string> StateDirectory(const HeadOptions& options) {
-  if (options.resume) {
-    return runtime::MakeError("NOT_AVAILABLE", runtime::Exit::kUsage,
-                              "a head cannot be resumed yet: this version keeps no journal",
-                              "start a new head, and the run again");
-  }
   const std::string folder =
       !options.state_dir.empty()
           ? options.state_dir
@@ -35,27 +33,65 @@ absl::StatusOr<std::string> StateDirectory(const HeadOptions& options) {
                               absl::StrCat("cannot write to the state directory ", folder),
                               "give another one with --state-dir");
   }
+  if (options.resume && !actors::FileJournal::IsIn(folder)) {
+    return runtime::MakeError("JOURNAL_NOT_FOUND", runtime::Exit::kUsage,
+                              absl::StrCat("there is no journal in ", folder, " to go on with"),
+                              "leave out --resume to start a new head");
+  }
+  if (!options.resume && actors::FileJournal::IsIn(folder)) {
+    return runtime::MakeError(
+        "STATE_DIR_HAS_JOURNAL", runtime::Exit::kUsage,
+        absl::StrCat("an earlier head has left its journal in ", folder),
+        "go on with it: add --resume; or start afresh in another --state-dir");
+  }
   return folder;
+}
+
+// The journal of an earlier head or of none, with the epoch of this one in it.
+absl::StatusOr<actors::FileJournal::Opened> OpenJournal(const std::string& folder, Output& output) {
+  ASSIGN_OR_RETURN(actors::FileJournal::Opened opened, actors::FileJournal::Open(folder));
+  if (!opened.note.empty()) output.Note("note: " + opened.note);
+  const actors::EpochRecord epoch{.epoch = opened.state.epoch + 1};
+  RETURN_IF_ERROR(opened.journal->Append(epoch));
+  RETURN_IF_ERROR(opened.state.Apply(epoch));
+  return opened;
+}
+
+bool IsBroken(const absl::Status& ended) {
+  return !ended.ok() && runtime::ToUserError(ended).code == actors::kJournalBroken;
+}
+
+// Its address is what a later head takes if it is told none.
+std::string WhereToListen(const HeadOptions& options, const actors::JournalState& known) {
+  if (!options.listen.empty()) return options.listen;
+  return known.listen.empty() ? kDefaultListen : known.listen;
 }
 
 }  // namespace
 
 absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
-  ASSIGN_OR_RETURN(const runtime::Address listen, runtime::ParseListenAddress(options.listen));
+  if (!options.listen.empty()) {
+    RETURN_IF_ERROR(runtime::ParseListenAddress(options.listen).status());
+  }
+  ASSIGN_OR_RETURN(const std::string state, StateDirectory(options));
+  ASSIGN_OR_RETURN(actors::FileJournal::Opened opened, OpenJournal(state, output));
+  const std::string where = WhereToListen(options, opened.state);
+  ASSIGN_OR_RETURN(const runtime::Address listen, runtime::ParseListenAddress(where));
   if (!listen.IsLoopback() && !options.insecure) {
     return runtime::MakeError(
         "INSECURE", runtime::Exit::kUsage,
-        absl::StrCat(options.listen, " can be reached from other machines, without encryption"),
+        absl::StrCat(where, " can be reached from other machines, without encryption"),
         "add --insecure on both sides if everyone on that network may read and join");
   }
-  ASSIGN_OR_RETURN(const std::string state, StateDirectory(options));
   ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals, StopSignals::Install());
   HeadProcessOptions head_options{
       .listen = listen,
       .advertise = options.advertise,
       .runs_folder = state + "/runs",
       .log = output.is_quiet() ? runtime::Logger()
-                               : runtime::Logger::ToStderr(runtime::LogLevel::kWarning)};
+                               : runtime::Logger::ToStderr(runtime::LogLevel::kWarning),
+      .known = opened.state};
+  head_options.journal = std::move(opened.journal);
   if (options.port_range.has_value()) {
     head_options.broadcast_ports = {.first = options.port_range->first,
                                     .last = options.port_range->last};
@@ -74,6 +110,12 @@ absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
   RETURN_IF_ERROR(output.Flush());
   while (signals->WaitUntil(std::chrono::steady_clock::now() + kGlance) == 0) {
     if (const std::optional<absl::Status> ended = head->Ended()) {
+      // No goodbye: the workers are to wait for whoever reads the journal anew.
+      if (IsBroken(*ended)) {
+        const int code = output.Fail("head", *ended);
+        std::fflush(nullptr);
+        _exit(code);
+      }
       head->Stop();
       RETURN_IF_ERROR(*ended);
       return 0;

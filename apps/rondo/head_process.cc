@@ -33,18 +33,32 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
                                                            .role = "head",
                                                            .liveness = head->options_.liveness,
                                                            .log = head->options_.log,
-                                                           .is_head = true},
+                                                           .is_head = true,
+                                                           .witness_role = actors::kWorkerRole,
+                                                           .epoch = head->epoch()},
                                       head->clock_, *head->transport_);
+  if (head->options_.journal != nullptr) RETURN_IF_ERROR(head->OpenVault(id));
   HeadProcess* self = head.get();
   RETURN_IF_ERROR(head->node_->Spawn(
       actors::kHeadName,
       [self] {
         return std::make_unique<actors::Head>(actors::HeadOptions{
             .address = self->join_address(),
+            .listen = self->transport_->control_address().ToString(),
             .runs_folder = self->options_.runs_folder,
-            .sent = [self] { return self->transport_->SentBytes(); },
+            .sent =
+                [self] {
+                  runtime::Ledger sent = self->transport_->SentBytes();
+                  if (self->transfer_ != nullptr) sent += self->transfer_->SentBytes();
+                  return sent;
+                },
             .dropped = [self] { return self->node_->Dropped(); },
             .nodes = [self] { return self->node_->Nodes(); },
+            .journal = self->options_.journal.get(),
+            .known = self->options_.known,
+            .epoch = self->epoch(),
+            .transfer = self->transfer_.get(),
+            .disk = self->disk_.get(),
             .quit = [self](const absl::Status& why) { self->node_->RequestEnd(why); }});
       },
       runtime::Supervision{.max_restarts = 0}));
@@ -52,6 +66,25 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
   head->thread_ = std::make_unique<runtime::NodeThread>(*head->node_);
   RETURN_IF_ERROR(head->thread_->Start());
   return head;
+}
+
+absl::Status HeadProcess::OpenVault(runtime::NodeId id) {
+  const bool any = options_.listen.host == "0.0.0.0" || options_.listen.host == "::";
+  runtime::ZmqTransferOptions transfer{
+      .node = id,
+      .listen_host = any ? "*" : options_.listen.host,
+      .advertised_host = options_.advertise.empty() ? options_.listen.host : options_.advertise};
+  // The first of them is for broadcasts.
+  if (options_.broadcast_ports.has_value() &&
+      options_.broadcast_ports->first < options_.broadcast_ports->last) {
+    transfer.first_port = static_cast<std::uint16_t>(options_.broadcast_ports->first + 1);
+    transfer.last_port = options_.broadcast_ports->last;
+  }
+  ASSIGN_OR_RETURN(transfer_, runtime::ZmqTransfer::Create(transfer));
+  disk_ = std::make_unique<runtime::ThreadExecutor>(runtime::ThreadExecutor::Options{
+      .thread_name = "rondo-disk",
+      .on_failure = [this](const absl::Status& why) { node_->RequestEnd(why); }});
+  return absl::OkStatus();
 }
 
 HeadProcess::~HeadProcess() { Stop(); }

@@ -9,9 +9,12 @@
 #include <optional>
 #include <string>
 
+#include "actors/journal.h"
 #include "runtime/actor/node.h"
 #include "runtime/actor/node_thread.h"
+#include "runtime/actor/thread_executor.h"
 #include "runtime/base/clock.h"
+#include "runtime/collective/zmq_transfer.h"
 #include "runtime/net/address.h"
 #include "runtime/net/zmq_transport.h"
 
@@ -24,6 +27,9 @@ struct HeadProcessOptions {
   std::string runs_folder;  // Runs' folders are made here; empty: where each run's config says.
   runtime::LivenessProfile liveness = runtime::LivenessProfile::Local();
   runtime::Logger log;
+  // Null: nobody takes this head's runs up again. Else what it says, this head's epoch included.
+  std::unique_ptr<actors::Journal> journal;
+  actors::JournalState known;
   // Adds actors of this process to the node, before it starts.
   absl::AnyInvocable<absl::Status(runtime::Node&)> prepare;
 };
@@ -45,11 +51,17 @@ class HeadProcess {
 
  private:
   HeadProcess() = default;
+  std::uint32_t epoch() const { return std::max(options_.known.epoch, 1U); }
 
   HeadProcessOptions options_;
+  // What a head with a journal needs for checkpoints.
+  absl::Status OpenVault(runtime::NodeId id);
+
   runtime::SteadyClock clock_;
   std::unique_ptr<runtime::ZmqTransport> transport_;
   std::unique_ptr<runtime::Node> node_;
+  std::unique_ptr<runtime::ThreadExecutor> disk_;
+  std::unique_ptr<runtime::ZmqTransfer> transfer_;  // Its callbacks use the disk.
   std::unique_ptr<runtime::NodeThread> thread_;
 };
 

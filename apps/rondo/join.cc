@@ -68,7 +68,8 @@ absl::StatusOr<int> Join(const JoinOptions& options, Output& output) {
                    Client::Connect({.address = options.where,
                                     .role = "launcher",
                                     .name = name,
-                                    .timeout = options.timeout}));
+                                    .timeout = options.timeout,
+                                    .outlives_head = true}));
   const Folder folder;
   WorkerPoolOptions pool{.head = options.where,
                          .workers = options.workers,

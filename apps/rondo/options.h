@@ -30,8 +30,8 @@ struct RunOptions {
 };
 
 struct HeadOptions {
-  std::string listen = "tcp://127.0.0.1:7070";
-  std::string advertise;                // Empty: the address of the route.
+  std::string listen;     // Empty: where an earlier head listened, else tcp://127.0.0.1:7070.
+  std::string advertise;  // Empty: the address of the route.
   std::optional<PortRange> port_range;  // For the second and third port; none: ephemeral.
   std::string state_dir;                // Empty: a fresh directory.
   bool resume = false;

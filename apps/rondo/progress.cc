@@ -86,6 +86,10 @@ struct Taker {
   void operator()(const actors::LeaveEvent& event) { state.workers = event.workers; }
   void operator()(const actors::DeathEvent& event) { state.workers = event.workers; }
   void operator()(const actors::AbortEvent&) {}
+  void operator()(const actors::RollbackEvent& event) {
+    state.step = event.step;
+    state.syncs = event.to;
+  }
   void operator()(const actors::EndEvent&) {}
 };
 
@@ -123,6 +127,11 @@ struct LineOf {
   Line operator()(const actors::AbortEvent& event) {
     return absl::StrCat("synchronization at step ", FormatCount(event.step),
                         " is tried again: ", Printable(event.reason));
+  }
+  Line operator()(const actors::RollbackEvent& event) {
+    return absl::StrCat("no worker is left who holds the model of synchronization ",
+                        FormatCount(event.from), ": back to synchronization ",
+                        FormatCount(event.to), ", step ", FormatCount(event.step));
   }
   Line operator()(const actors::EndEvent&) { return std::nullopt; }
 };

@@ -51,10 +51,12 @@ std::vector<std::string> NeedsAll(int workers) {
   return settings;
 }
 
-TEST(HeadKilled, EndsJoinsWorkersAndFollowerAndTheSmallestSlotKeepsTheModel) {
+TEST(HeadKilled, ForTooLongEndsJoinsAndWorkersAndTheSmallestSlotKeepsTheModel) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 3);
-  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), 3);
+  std::vector<std::string> settings = Endless(3);
+  settings.emplace_back("run.orphan_timeout=1");
+  const auto run = cluster.StartEndless(WriteQuadratic(sandbox), settings);
   sandbox.NoteSockets();
   {
     const Stopwatch watch("the end of all others");

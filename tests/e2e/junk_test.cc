@@ -94,7 +94,7 @@ TEST(Junk, OnEveryPortDuringARunIsCountedAndChangesNothing) {
       ++ports;
     }
   }
-  EXPECT_EQ(ports, 6U) << "control, broadcasts, two ring ports and two transfer ports";
+  EXPECT_EQ(ports, 7U) << "control, broadcasts, two ring ports and three transfer ports";
   ASSERT_EQ(run->WaitExit(), 0) << run->Describe() << cluster.head().Describe();
   const json data = run->Json()["data"];
   EXPECT_EQ(data["replicas_equal"], true);

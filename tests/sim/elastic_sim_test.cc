@@ -1,11 +1,13 @@
-// Whole runs on simulated clusters whose workers are killed, join and leave at random moments. Each
-// must end with equal replicas, and hold every optimizer step once (invariant I10).
+// Whole runs on simulated clusters whose workers are killed, join and leave at random moments,
+// whose heads die and are started anew, and whose connections are cut. Each must end with equal
+// replicas, and hold every optimizer step once (invariant I10).
 //
 // RONDO_SIM_SEEDS is how many seeds in all, RONDO_SIM_FIRST_SEED the first of them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,6 +39,7 @@ RunConfig DrawConfig(runtime::SeededRandom& random) {
   config.run.min_workers = 1 + static_cast<std::uint32_t>(random.Below(config.run.workers));
   config.run.max_workers = 8;
   config.run.wait = 20;
+  config.run.checkpoint_every = random.Below(3);
   config.run.on_leave_sync = random.Below(4) != 0;
   config.run.max_steps = 5 + random.Below(40);
   config.run.evaluate_every = random.Below(3) == 0 ? 0 : 2 + random.Below(6);
@@ -62,29 +65,48 @@ RunConfig DrawConfig(runtime::SeededRandom& random) {
   return config;
 }
 
+// What happened in all runs: that the test has seen what it is for.
+struct Tally {
+  int ended_well = 0, lacked_workers = 0, commits = 0, aborts = 0, views = 0;
+  int killed_workers = 0, heads = 0, crashes_at_commit = 0, cuts = 0, rollbacks = 0;
+};
+
 // One run and what happens to it.
 class ElasticRun {
  public:
-  explicit ElasticRun(std::uint64_t seed)
-      : random_(seed), options_(DrawOptions(seed, random_)), cluster_(options_) {}
+  ElasticRun(std::uint64_t seed, Tally& tally)
+      : random_(seed), options_(DrawOptions(seed, random_)), cluster_(options_), tally_(tally) {}
+  ~ElasticRun() {
+    const RunRecord& record = cluster_.record();
+    tally_.commits += static_cast<int>(cluster_.journal().commits().size());
+    tally_.aborts += static_cast<int>(record.aborts.size());
+    tally_.views += record.views;
+    tally_.heads += static_cast<int>(cluster_.journal().state().epoch);
+    tally_.rollbacks += static_cast<int>(record.rollbacks.size());
+  }
 
   void Play() {
     const std::uint64_t events = random_.Below(7);
     for (std::uint64_t i = 0; i < events && !IsOver(); ++i) {
-      (void)Advance([] { return false; },
-                    microseconds(static_cast<std::int64_t>(random_.Below(2'000'000))));
+      Wait(2'000'000);
       if (!IsOver()) Disturb();
     }
-    ASSERT_TRUE(Advance([&] { return IsOver(); }, seconds(120)))
+    Mend();
+    ASSERT_TRUE(Advance([&] { return IsOver() || !cluster_.HeadIsAlive(); }, seconds(200)))
+        << "waits for " << cluster_.monitor().WaitsFor();
+    Mend();  // A crash that was planned for a commit came only now.
+    ASSERT_TRUE(Advance([&] { return IsOver(); }, seconds(200)))
         << "waits for " << cluster_.monitor().WaitsFor();
     (void)Advance([] { return false; }, seconds(1));
     if (!cluster_.record().summary->status.ok()) {
       // Only because too few were left.
       const std::string code = runtime::ToUserError(cluster_.record().summary->status).code;
+      ++tally_.lacked_workers;
       EXPECT_TRUE(code == "WORKER_LOST" || code == "NOT_ENOUGH_WORKERS")
           << cluster_.record().summary->status;
       return;
     }
+    ++tally_.ended_well;
     ExpectEqualReplicas();
     ExpectEveryStepOnce();
   }
@@ -96,6 +118,7 @@ class ElasticRun {
     options.network.publish_loss = random.Below(3) == 0 ? 0.1 : 0;
     options.longest_task = microseconds(random.Below(2) == 0 ? 500 : 30'000);
     options.longest_transit = microseconds(random.Below(2) == 0 ? 100 : 5'000);
+    options.heads_return = random.Below(3) != 0;
     options.longest_transfer = milliseconds(random.Below(2) == 0 ? 1 : 300);
     return options;
   }
@@ -111,36 +134,69 @@ class ElasticRun {
         limit);
   }
 
+  void Wait(std::uint64_t longest_microseconds) {
+    (void)Advance([] { return false; },
+                  microseconds(static_cast<std::int64_t>(random_.Below(longest_microseconds))));
+  }
+
   // What the run holds after each commit, as soon as a worker holds it. All coordinates are equal.
   void NoteCommits() {
-    const auto& commits = cluster_.record().synchronizations;
+    NoteRollbacks();
+    const auto& commits = cluster_.journal().commits();
     if (bases_.size() == commits.size()) return;
     ASSERT_EQ(bases_.size() + 1, commits.size()) << "a commit that nobody held";
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
       if (!cluster_.IsAlive(k) || cluster_.replica(k) == nullptr) continue;
       if (cluster_.replica(k)->root() != commits.back().root) continue;
       bases_.push_back(static_cast<double>(cluster_.replica(k)->base()[0]));
+      contributors_.push_back(static_cast<double>(commits.back().contributors.size()));
       return;
     }
   }
 
+  // The steps of rounds that a run went back over are lost. Those of a round that nobody held are
+  // still in the drifts that went with the workers.
+  void NoteRollbacks() {
+    const auto& rollbacks = cluster_.record().rollbacks;
+    for (; rollbacks_ < rollbacks.size(); ++rollbacks_) {
+      const std::size_t to = rollbacks[rollbacks_].second;
+      ASSERT_LE(to, bases_.size());
+      undone_ += StepsIn(to, bases_.size());
+      bases_.resize(to);
+      contributors_.resize(to);
+    }
+  }
+
+  // Steps in the commits `from` up to `to`.
+  double StepsIn(std::size_t from, std::size_t to) const {
+    double steps = 0;
+    for (std::size_t i = from; i < to; ++i) {
+      const double before = i == 0 ? 0 : bases_[i - 1];
+      steps += contributors_[i] * (bases_[i] - before) / actors::kIntegerStep;
+    }
+    return steps;
+  }
+
   void EndProcessesThatLeft() {
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
-      if (!cluster_.IsAlive(k) || !cluster_.quit(k).has_value() || !cluster_.quit(k)->ok())
-        continue;
-      End(k);
+      if (cluster_.IsAlive(k) && cluster_.HasEnded(k)) End(k);
     }
   }
   // Its drift may be in a commit of which it did not hear.
   void End(std::uint32_t k) {
-    gone_.push_back(DriftSteps(k));
+    NoteDrift(k);
+    ++ended_;
     cluster_.Kill(k);
   }
 
   void Disturb() {
     std::vector<std::uint32_t> there;
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
-      if (cluster_.IsAlive(k) && !cluster_.quit(k).has_value()) there.push_back(k);
+      if (cluster_.IsAlive(k) && !cluster_.HasEnded(k)) there.push_back(k);
+    }
+    if (options_.heads_return && random_.Below(2) == 0) {
+      DisturbHead();
+      return;
     }
     const std::uint64_t what = random_.Below(3);
     if (what == 0 || there.empty()) {
@@ -152,7 +208,58 @@ class ElasticRun {
       cluster_.Leave(who);
       return;
     }
+    ++tally_.killed_workers;
     End(who);
+  }
+
+  void DisturbHead() {
+    if (!cluster_.HeadIsAlive()) {
+      cluster_.StartHead();
+      return;
+    }
+    switch (random_.Below(4)) {
+      case 0: cluster_.KillHead(); break;
+      case 1:
+        ++tally_.crashes_at_commit;
+        cluster_.CrashHeadAtNextCommit(random_.Below(2) == 0
+                                           ? TrainingCluster::Crash::kBeforeRecord
+                                           : TrainingCluster::Crash::kAfterRecord);
+        break;
+      case 2: {
+        const auto who = static_cast<std::uint32_t>(random_.Below(cluster_.workers()));
+        ++tally_.cuts;
+        if (cluster_.IsAlive(who)) cluster_.CutHead(who);
+        break;
+      }
+      case 3:
+        ++tally_.cuts;
+        for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+          if (cluster_.IsAlive(k)) cluster_.CutHead(k);
+        }
+        break;
+    }
+    if (random_.Below(2) == 0) return;  // Something else happens first.
+    Wait(random_.Below(2) == 0 ? 1'000'000 : 8'000'000);
+    if (!IsOver()) Mend();
+  }
+
+  void Mend() {
+    if (!cluster_.HeadIsAlive()) cluster_.StartHead();
+    cluster_.HealHead();
+  }
+
+  // Of a worker that goes, or is without its head: what it trained before and after the ring that
+  // it is in doubt about may be in a commit each by itself.
+  void NoteDrift(std::uint32_t k) {
+    const actors::Replica* const replica = cluster_.replica(k);
+    if (replica == nullptr) return;
+    const double before =
+        replica->mark().empty()
+            ? DriftSteps(k)
+            : static_cast<double>(replica->mark()[0] - replica->base()[0]) / actors::kIntegerStep;
+    for (const double part : {before, DriftSteps(k) - before}) {
+      if (part != 0) gone_.push_back(part);
+    }
   }
 
   // Steps in the drift of a worker that lives.
@@ -160,6 +267,11 @@ class ElasticRun {
     const actors::Replica* const replica = cluster_.replica(k);
     if (replica == nullptr) return 0;
     return static_cast<double>(replica->local()[0] - replica->base()[0]) / actors::kIntegerStep;
+  }
+
+  bool IsMember(std::uint32_t k) const {
+    return std::ranges::find(cluster_.record().members, cluster_.node(k), &actors::Member::node) !=
+           cluster_.record().members.end();
   }
 
   void ExpectEqualReplicas() {
@@ -172,24 +284,25 @@ class ElasticRun {
         found = true;
         EXPECT_EQ(cluster_.replica(k)->root(), record.summary->root) << "worker " << k;
       }
-      EXPECT_TRUE(found || !gone_.empty());
+      EXPECT_TRUE(found || ended_ > 0);
     }
   }
 
   // All steps = those in commits + those in live drifts + those that died or left with a worker. A
   // killed worker's drift may be in a late commit, or not: any subset of theirs will do.
   void ExpectEveryStepOnce() {
-    const auto& commits = cluster_.record().synchronizations;
+    const auto& commits = cluster_.journal().commits();
     ASSERT_EQ(bases_.size(), commits.size());
-    double committed = 0, before = 0;
-    for (std::size_t i = 0; i < commits.size(); ++i) {
-      committed += commits[i].contributors * (bases_[i] - before) / actors::kIntegerStep;
-      before = bases_[i];
-    }
+    const double committed = undone_ + StepsIn(0, bases_.size());
     double taken = 0, live = 0;
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
       taken += static_cast<double>(cluster_.steps(k));
-      if (cluster_.IsAlive(k)) live += DriftSteps(k);
+      if (!cluster_.IsAlive(k)) continue;
+      if (IsMember(k)) {
+        live += DriftSteps(k);
+      } else {
+        NoteDrift(k);
+      }
     }
     std::vector<double> sums = {0};
     for (const double drift : gone_) {
@@ -202,18 +315,30 @@ class ElasticRun {
   runtime::SeededRandom random_;
   TrainingClusterOptions options_;
   TrainingCluster cluster_;
-  std::vector<double> bases_;
+  Tally& tally_;
+  std::vector<double> bases_;         // After each commit of the run as it is now.
+  std::vector<double> contributors_;  // To each of them.
+  std::size_t rollbacks_ = 0;
+  double undone_ = 0;  // Steps in commits that were rolled back.
+  int ended_ = 0;
   std::vector<double> gone_;  // Steps in the drifts of those that were killed or have left.
 };
 
 TEST(ElasticSim, WhoeverComesGoesOrDiesTheReplicasAreEqualAndEveryStepCountsOnce) {
   const std::uint64_t first = FirstSeed();
+  Tally tally;
   for (std::uint64_t seed = first; seed < first + Seeds(kSeeds); ++seed) {
     SCOPED_TRACE("replay with: RONDO_SIM_SEEDS=1 RONDO_SIM_FIRST_SEED=" + std::to_string(seed) +
                  " sim_test --gtest_filter='ElasticSim*'");
-    ElasticRun(seed).Play();
+    ElasticRun(seed, tally).Play();
     if (testing::Test::HasFailure()) return;
   }
+  std::cout << tally.ended_well << " runs ended well, " << tally.lacked_workers
+            << " for want of workers; " << tally.commits << " commits, " << tally.aborts
+            << " aborts, " << tally.views << " views, " << tally.killed_workers
+            << " workers killed, " << tally.heads << " heads, " << tally.crashes_at_commit
+            << " of them told to die at a commit, " << tally.cuts << " cuts, " << tally.rollbacks
+            << " rollbacks\n";
 }
 
 }  // namespace

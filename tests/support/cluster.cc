@@ -148,6 +148,12 @@ Cluster::Cluster(Sandbox& sandbox, int joins, int workers)
   EXPECT_TRUE(joined) << Status().dump();
 }
 
+void Cluster::ResumeHead() {
+  head_ =
+      sandbox_.Start({"rondo", "head", "--state-dir", sandbox_.folder() + "/state", "--resume"});
+  EXPECT_TRUE(head_->WaitOutput("head up at " + address_)) << head_->Describe();
+}
+
 Process& Cluster::Join(int workers) {
   joins_.push_back(
       sandbox_.Start({"rondo", "join", address_, "--name", absl::StrCat("machine", joins_.size()),

@@ -57,6 +57,8 @@ class Cluster {
                                         const std::vector<std::string>& settings);
   // One more `rondo join`, started.
   Process& Join(int workers = 1);
+  // Starts another head on the journal of the one that has ended; returns when it is up.
+  void ResumeHead();
   // Ends all by ending the head in order. Joins end with `join_exit`: 3 if a run was on.
   void Stop(int join_exit = 0);
 

@@ -84,7 +84,9 @@ TrainingCluster::TrainingCluster(TrainingClusterOptions options)
       cluster_(options_.seed, options_.network),
       ring_network_(MakeRingWorld(), cluster_.scheduler().clock()),
       transfer_network_(MakeWorld(options_.longest_transfer), cluster_.scheduler().clock()) {
-  head_ = &cluster_.AddHead();
+  REQUIRE(journal_.Append(actors::EpochRecord{.epoch = 1}).ok());
+  REQUIRE(journal_.Append(actors::RunRecord{.run = options_.seed + 1}).ok());
+  AddHead();
   for (std::uint32_t slot = 0; slot < options_.config.run.workers; ++slot) AddWorker(slot);
   cluster_.Start();
   const bool joined = cluster_.RunUntil(
@@ -95,6 +97,8 @@ TrainingCluster::TrainingCluster(TrainingClusterOptions options)
       },
       std::chrono::seconds(10));
   REQUIRE(joined);
+  for (std::uint32_t slot = 0; slot < workers(); ++slot) workers_[slot]->announced = true;
+  began_ = cluster_.Now();
   StartMonitor();
 }
 
@@ -102,8 +106,77 @@ TrainingCluster::~TrainingCluster() {
   for (std::uint32_t slot = 0; slot < workers(); ++slot) {
     if (IsAlive(slot)) Kill(slot);
   }
-  cluster_.Kill(*head_);
+  if (head_ != nullptr) cluster_.Kill(*head_);
 }
+
+void TrainingCluster::AddHead() {
+  head_ = &cluster_.AddHead([this](runtime::NodeOptions& options) {
+    options.witness_role = actors::kWorkerRole;
+    options.epoch = journal_.state().epoch;
+  });
+  head_transfer_ = std::make_unique<runtime::sim::SimTransfer>(head_->id(), transfer_network_);
+  disk_ = std::make_unique<runtime::sim::SimExecutor>(cluster_.scheduler(), options_.shortest_task,
+                                                      options_.longest_task);
+}
+
+// --------------------------------------------------------------------------------- its faults ----
+
+void TrainingCluster::KillHead() {
+  REQUIRE(options_.heads_return && head_ != nullptr);
+  // What it told nobody it did not say.
+  if (std::exchange(head_is_dying_, false)) record_.summary.reset();
+  monitor_ = nullptr;
+  cluster_.Kill(*std::exchange(head_, nullptr));
+  head_transfer_.reset();
+  disk_.reset();
+}
+
+void TrainingCluster::StartHead() {
+  REQUIRE(head_ == nullptr);
+  REQUIRE(journal_.Append(actors::EpochRecord{.epoch = journal_.state().epoch + 1}).ok());
+  AddHead();
+  for (const auto& process : workers_) process->announced = false;
+  cluster_.Start();
+  StartMonitor();
+}
+
+void TrainingCluster::CutHead(std::uint32_t index) {
+  cluster_.network().Cut(workers_[index]->node->id(), head_->id());
+}
+
+void TrainingCluster::HealHead() {
+  for (const auto& process : workers_) {
+    if (process->node != nullptr) cluster_.network().Heal(process->node->id(), head_->id());
+  }
+}
+
+void TrainingCluster::CrashHeadAtNextCommit(Crash when) {
+  const auto is_commit = [](const actors::JournalRecord& record) {
+    return std::holds_alternative<actors::CommitRecord>(record);
+  };
+  if (when == Crash::kAfterRecord) {
+    journal_.after = [this, is_commit](const actors::JournalRecord& record) {
+      if (is_commit(record) && head_ != nullptr) DropWhatADyingHeadSays();
+    };
+    return;
+  }
+  journal_.refuse = [this, is_commit](const actors::JournalRecord& record) {
+    if (!is_commit(record) || head_ == nullptr) return absl::OkStatus();
+    DropWhatADyingHeadSays();
+    return absl::DataLossError("the head dies here");
+  };
+}
+
+void TrainingCluster::DropWhatADyingHeadSays() {
+  head_is_dying_ = true;
+  journal_.after = nullptr;
+  journal_.refuse = nullptr;
+  cluster_.network().SetFate([dying = head_->id()](const runtime::sim::Departure& departure) {
+    return runtime::sim::Fate{.copies = departure.from == dying ? 0 : 1};
+  });
+}
+
+// ---------------------------------------------------------------------------------- its parts ----
 
 runtime::sim::SimRingNetwork::World TrainingCluster::MakeWorld(Duration longest_transit) {
   runtime::sim::Scheduler& scheduler = cluster_.scheduler();
@@ -136,7 +209,9 @@ runtime::sim::SimRingNetwork::World TrainingCluster::MakeRingWorld() {
 void TrainingCluster::AddWorker(std::uint32_t slot) {
   workers_.push_back(std::make_unique<Process>());
   Process& process = *workers_.back();
-  process.node = &cluster_.AddNode(absl::StrCat("worker-", slot));
+  process.node = &cluster_.AddNode(
+      absl::StrCat("worker-", slot),
+      [this](runtime::NodeOptions& options) { options.rejoin = options_.heads_return; });
   const std::optional<TrainingClusterOptions::Poison> poison =
       options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
   process.make_trainer = [poison, &process](const RunConfig& config) {
@@ -157,7 +232,8 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
                             .sent = [] { return runtime::Ledger{}; },
                             .dropped = [] { return runtime::Drops{}; },
                             .folder = Folder(),
-                            .quit = [&process](const absl::Status& why) { process.quit = why; }});
+                            .quit = [&process](const absl::Status& why) { process.quit = why; },
+                            .head_may_return = options_.heads_return});
     process.worker = worker.get();
     return worker;
   });
@@ -167,14 +243,18 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
 void TrainingCluster::StartMonitor() {
   std::vector<actors::Candidate> candidates;
   for (std::uint32_t slot = 0; slot < workers(); ++slot) {
+    if (!workers_[slot]->announced || !IsAlive(slot)) continue;
     candidates.push_back({.node = workers_[slot]->node->id(), .slot = slot});
-    workers_[slot]->announced = true;
   }
-  actors::MonitorOptions monitor_options{
-      .run = options_.seed + 1, .config = options_.config, .folder = Folder(), .sent = [] {
-        return runtime::Ledger{};
-      }};
-  began_ = cluster_.Now();
+  actors::MonitorOptions monitor_options{.run = options_.seed + 1,
+                                         .head_epoch = journal_.state().epoch,
+                                         .config = options_.config,
+                                         .folder = Folder(),
+                                         .sent = [] { return runtime::Ledger{}; },
+                                         .journal = &journal_,
+                                         .transfer = Keeps() ? head_transfer_.get() : nullptr,
+                                         .disk = disk_.get(),
+                                         .resumed = journal_.state().runs.back().position};
   const absl::Status spawned =
       head_->Spawn(kMonitorName, [this, monitor_options, candidates = std::move(candidates)] {
         auto monitor = std::make_unique<actors::Monitor>(monitor_options, candidates, record_);
@@ -219,8 +299,12 @@ void TrainingCluster::Leave(std::uint32_t index) { workers_[index]->worker->Requ
 
 void TrainingCluster::AnnounceNewcomers() {
   if (monitor_ == nullptr) return;
+  const std::vector<runtime::NodeState> there = head_->Nodes();
   for (const auto& process : workers_) {
-    if (process->announced || process->node == nullptr || !process->node->IsJoined()) continue;
+    if (process->announced || process->node == nullptr) continue;
+    const bool is_there = std::ranges::any_of(
+        there, [&](const runtime::NodeState& node) { return node.info.id == process->node->id(); });
+    if (!is_there) continue;
     process->announced = true;
     monitor_->AddCandidate({.node = process->node->id()});
   }

@@ -27,6 +27,7 @@
 #include "runtime/sim/sim_executor.h"
 #include "runtime/sim/sim_ring.h"
 #include "runtime/sim/sim_transfer.h"
+#include "tests/support/memory_journal.h"
 #include "tests/support/sim_cluster.h"
 
 namespace tests {
@@ -48,6 +49,8 @@ struct TrainingClusterOptions {
     bool is_noticed = false;  // By the trainer: the step fails. Else its model just is NaN.
   };
   std::optional<Poison> poison;
+  // Workers wait for a head that is gone (KillHead), and train on meanwhile.
+  bool heads_return = false;
   // Sees, and may change, the floats of each chunk of the ring; by slot.
   std::function<void(std::uint32_t from, std::uint32_t to, std::span<float>)> tamper;
 };
@@ -71,6 +74,10 @@ struct RunRecord final : actors::RunListener {
   void OnAborted(std::uint64_t run, const actors::Aborted& event) override {
     aborts.push_back(event);
   }
+  void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
+                    std::uint64_t step) override {
+    rollbacks.emplace_back(from, to);
+  }
   void OnProgress(std::uint64_t run, const actors::Progress& progress) override {}
   void OnSynchronized(std::uint64_t run, const actors::Synchronized& event, double) override {
     synchronizations.push_back(event);
@@ -85,6 +92,7 @@ struct RunRecord final : actors::RunListener {
   std::vector<std::uint32_t> lost, left;  // Slots.
   std::vector<absl::Status> refused;
   std::vector<actors::Aborted> aborts;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> rollbacks;  // From and to.
   std::vector<actors::Synchronized> synchronizations;
   std::vector<actors::Tested> tests;
   std::optional<actors::RunSummary> summary;
@@ -103,6 +111,7 @@ class TrainingCluster {
   bool RunUntil(absl::FunctionRef<bool()> done, runtime::Duration limit) {
     return cluster_.RunUntil(
         [&] {
+          if (head_is_dying_) KillHead();
           AnnounceNewcomers();
           return done();
         },
@@ -110,16 +119,33 @@ class TrainingCluster {
   }
   // As by SIGKILL, of the whole process.
   void Kill(std::uint32_t index);
+  // The head's process as by SIGKILL; the run is taken up from its journal by the next one. Needs
+  // heads_return.
+  void KillHead();
+  void StartHead();
+  bool HeadIsAlive() const { return head_ != nullptr; }
+  // No frame passes between the head and this worker, or all of them, until HealHead.
+  void CutHead(std::uint32_t index);
+  void HealHead();
+  // The next commit is the last that this head puts on the disk, or is about to; it says no more.
+  enum class Crash { kBeforeRecord, kAfterRecord };
+  void CrashHeadAtNextCommit(Crash when);
   // One more worker process, which joins and becomes a candidate of the run; returns its index.
   std::uint32_t Join();
   // As by `rondo leave`: its process would end when `quit` has a value.
   void Leave(std::uint32_t index);
 
   const RunRecord& record() const { return record_; }
+  const MemoryJournal& journal() const { return journal_; }
+  MemoryJournal& journal() { return journal_; }
   actors::Monitor& monitor() { return *monitor_; }
   std::uint32_t workers() const { return static_cast<std::uint32_t>(workers_.size()); }
   bool IsAlive(std::uint32_t slot) const { return workers_[slot]->node != nullptr; }
   runtime::NodeId node(std::uint32_t index) const { return workers_[index]->node->id(); }
+  // Its process would have ended: it has left, was evicted, or waited too long for its head.
+  bool HasEnded(std::uint32_t index) const {
+    return workers_[index]->quit.has_value() || workers_[index]->node->Ended().has_value();
+  }
   // Null: no model yet, or killed.
   const actors::Replica* replica(std::uint32_t slot) const;
   // Why the process of this worker would have ended; nothing while it would not.
@@ -151,7 +177,11 @@ class TrainingCluster {
   runtime::sim::SimRingNetwork::World MakeWorld(runtime::Duration longest_transit);
   runtime::sim::SimRingNetwork::World MakeRingWorld();
   void AddWorker(std::uint32_t slot);
+  // Whether the run outlives all its workers.
+  bool Keeps() const { return options_.heads_return && options_.config.run.checkpoint_every > 0; }
+  void AddHead();
   void StartMonitor();
+  void DropWhatADyingHeadSays();
   // What the head does: newcomers that have joined become candidates.
   void AnnounceNewcomers();
 
@@ -160,8 +190,12 @@ class TrainingCluster {
   runtime::sim::SimRingNetwork ring_network_;
   runtime::sim::SimTransferNetwork transfer_network_;
   RunRecord record_;
+  MemoryJournal journal_;
   std::vector<std::unique_ptr<Process>> workers_;
-  runtime::Node* head_ = nullptr;
+  runtime::Node* head_ = nullptr;  // Null: killed.
+  std::unique_ptr<runtime::sim::SimTransfer> head_transfer_;
+  std::unique_ptr<runtime::sim::SimExecutor> disk_;
+  bool head_is_dying_ = false;
   actors::Monitor* monitor_ = nullptr;
   runtime::Time began_{};
   std::optional<runtime::Time> ended_;

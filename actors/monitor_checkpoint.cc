@@ -1,0 +1,151 @@
+// A run that outlives all its workers: every so many rounds the head fetches the base, as a
+// newcomer would, and keeps it on its disk. If nobody is left who holds the base of the present
+// round, the run goes on from the last one that was kept, or from the initial model, and says so
+// (protocol.md 9).
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "actors/monitor.h"
+#include "runtime/base/error.h"
+#include "runtime/base/require.h"
+
+namespace actors {
+namespace {
+
+// A base comes at 1 MB/s at least.
+constexpr double kSlowestBytesPerSecond = 1e6;
+constexpr double kSeconds = 10;
+// The members may not serve the base of a commit that is still on its way to them.
+constexpr runtime::Duration kTryAgainAfter = std::chrono::milliseconds(500);
+
+runtime::Duration Seconds(double seconds) {
+  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+void Monitor::TakeCheckpointIfDue() {
+  const std::uint64_t every = options_.config.run.checkpoint_every;
+  const std::uint64_t kept = checkpoint_.has_value() ? Number(checkpoint_->round) : 0;
+  if (options_.transfer == nullptr || every == 0 || taking_checkpoint_ || rolling_back_ ||
+      context_->Now() < next_checkpoint_ || round_->members().empty() ||
+      round_->synchronizations() < kept + every) {
+    return;
+  }
+  taking_checkpoint_ = true;
+  const std::uint64_t round = round_->synchronizations();
+  Checkpoint checkpoint{.round = round_->round(),
+                        .step = round_->synchronized_step(),
+                        .layout_hash = reference_->layout_hash,
+                        .root = round_->root(),
+                        .floats = std::make_shared<runtime::AlignedBuffer>(reference_->total)};
+  CheckpointRecord record{.run = options_.run,
+                          .round = checkpoint.round,
+                          .root = checkpoint.root,
+                          .step = checkpoint.step,
+                          .path = absl::StrCat(options_.folder, "/checkpoint-", round)};
+  const double bytes = static_cast<double>(reference_->total) * sizeof(float);
+  runtime::TransferJob job{
+      .root = checkpoint.root,
+      .layout_hash = checkpoint.layout_hash,
+      .into = checkpoint.floats->span(),
+      .deadline = context_->Now() + Seconds(kSeconds + bytes / kSlowestBytesPerSecond)};
+  for (const Member& member : round_->members()) {
+    job.donors.push_back({member.node, members_.at(member.node).ready->transfer});
+  }
+  options_.transfer->Fetch(std::move(job), [this, checkpoint, record, disk = options_.disk,
+                                            poster = context_->poster()](auto fetched) {
+    if (!fetched.ok()) {
+      poster.Post([this, record, why = fetched.status()] { OnCheckpoint(record, why); });
+      return;
+    }
+    disk->Run([this, checkpoint, record, poster] {
+      absl::Status saved = SaveCheckpoint(checkpoint, record.path);
+      poster.Post([this, record, saved = std::move(saved)] { OnCheckpoint(record, saved); });
+    });
+  });
+}
+
+void Monitor::OnCheckpoint(const CheckpointRecord& record, const absl::Status& taken) {
+  taking_checkpoint_ = false;
+  next_checkpoint_ = context_->Now() + kTryAgainAfter;
+  const absl::Status kept = taken.ok() ? options_.journal->Append(record) : taken;
+  if (!kept.ok()) return;  // The one before is still there; this is tried again.
+  const std::optional<CheckpointRecord> before = std::exchange(checkpoint_, record);
+  std::error_code error;
+  if (before.has_value() && before->path != record.path) {
+    std::filesystem::remove(before->path, error);
+  }
+}
+
+// Of those who wait for a place, and who could still come back with it.
+bool Monitor::NobodyHoldsTheBase() const {
+  if (options_.transfer == nullptr || !round_->members().empty() || offered_ == round_->root()) {
+    return false;
+  }
+  bool any = false;
+  for (const auto& [node, member] : members_) {
+    if (member.stage != Stage::kReady && member.stage >= Stage::kAsked) return false;
+    if (member.stage != Stage::kReady) continue;
+    if (member.root == round_->root()) return false;
+    any = true;
+  }
+  return any;
+}
+
+void Monitor::RollBack() {
+  if (std::exchange(rolling_back_, true)) return;
+  if (!checkpoint_.has_value()) {
+    const auto fresh = std::ranges::find_if(members_, [](const auto& entry) {
+      return entry.second.stage == Stage::kReady && !entry.second.recovered.has_value();
+    });
+    rolling_back_ = fresh != members_.end();
+    if (rolling_back_) GoOnFrom({.root = fresh->second.ready->base_root});
+    return;
+  }
+  options_.disk->Run([this, path = checkpoint_->path, poster = context_->poster()] {
+    absl::StatusOr<Checkpoint> loaded = LoadCheckpoint(path);
+    poster.Post([this, loaded = std::move(loaded)]() mutable { OnLoaded(std::move(loaded)); });
+  });
+}
+
+void Monitor::OnLoaded(absl::StatusOr<Checkpoint> loaded) {
+  if (ended_) return;
+  if (!loaded.ok()) return Fail(loaded.status());
+  if (loaded->layout_hash != reference_->layout_hash) {
+    return Fail(runtime::MakeError(
+        "CHECKPOINT_UNREADABLE", runtime::Exit::kUnreadable,
+        absl::StrCat(checkpoint_->path, " is of a model of another architecture")));
+  }
+  options_.transfer->Offer(
+      {.root = loaded->root, .owner = loaded->floats, .floats = loaded->floats->span()});
+  offered_ = loaded->root;
+  GoOnFrom({.round = loaded->round, .root = loaded->root, .step = loaded->step});
+}
+
+void Monitor::GoOnFrom(RunPosition position) {
+  const runtime::RoundId from = round_->round();
+  position.view = round_->fence().view;
+  // If it cannot be written, the next view tells a later head the same.
+  (void)options_.journal->Append(RollbackRecord{.run = options_.run,
+                                                .from = from,
+                                                .to = position.round,
+                                                .root = position.root,
+                                                .step = position.step});
+  listener_.OnRolledBack(options_.run, Number(from), Number(position.round), position.step);
+  // Whoever still comes back from what is undone is not taken.
+  absent_.clear();
+  commits_.clear();
+  recent_orders_.clear();
+  last_order_ = 0;
+  if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
+  round_->Resume(position);
+  if (stop_requested_) round_->RequestStop();
+  rolling_back_ = false;
+  AdmitWhoIsReady();
+}
+
+}  // namespace actors

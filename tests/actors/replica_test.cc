@@ -1,0 +1,91 @@
+// What becomes of a drift when the base under it changes.
+#include "actors/replica.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <vector>
+
+#include "actors/run_options.h"
+#include "actors/training/quadratic_trainer.h"
+#include "tests/support/status_matchers.h"
+
+namespace actors {
+namespace {
+
+using runtime::Hash128;
+using testing::Each;
+
+constexpr Hash128 kRoot{1, 2};
+
+// Two coordinates; each step adds 840 to both.
+std::unique_ptr<Replica> MakeReplica() {
+  RunConfig config;
+  config.model.name = ModelName::kQuadratic;
+  config.model.dimension = 2;
+  config.model.integer = true;
+  config.strategy.estimator = EstimatorKind::kLinear;
+  TrainerFactory factory = [](const RunConfig& wanted) {
+    return std::make_unique<QuadraticTrainer>(TrainingOptionsOf(wanted));
+  };
+  auto replica = Replica::Build(config, factory);
+  EXPECT_OK(replica);
+  EXPECT_OK((*replica)->Place({.slot = 0, .rank = 0, .world_size = 1}));
+  return *std::move(replica);
+}
+
+void Steps(Replica& replica, int steps) {
+  for (int i = 0; i < steps; ++i) EXPECT_OK(replica.Step(1));
+}
+void FillShadow(Replica& replica, float value) {
+  for (float& float_value : replica.shadow()) float_value = value;
+}
+
+TEST(Replica, ARebasedDriftMovesWithTheBase) {
+  const auto replica = MakeReplica();
+  Steps(*replica, 3);
+  FillShadow(*replica, 5);
+  replica->Rebase(kRoot);
+  EXPECT_EQ(replica->root(), kRoot);
+  EXPECT_THAT(replica->base(), Each(5.0F));
+  EXPECT_THAT(replica->local(), Each(5.0F + 3 * kIntegerStep));
+}
+
+TEST(Replica, WhatWasTrainedSinceTheMarkOutlivesACommit) {
+  const auto replica = MakeReplica();
+  Steps(*replica, 3);  // These are in the mean.
+  FillShadow(*replica, 7);
+  replica->Mark();
+  Steps(*replica, 2);
+  replica->ResolveMark(/*committed=*/true, kRoot);
+  EXPECT_EQ(replica->root(), kRoot);
+  EXPECT_THAT(replica->base(), Each(7.0F));
+  EXPECT_THAT(replica->local(), Each(7.0F + 2 * kIntegerStep));
+  EXPECT_TRUE(replica->mark().empty());
+  EXPECT_FALSE(replica->Summarize().xi_id.IsNull());
+}
+
+TEST(Replica, WithoutAMarkACommitTakesTheWholeDrift) {
+  const auto replica = MakeReplica();
+  Steps(*replica, 3);
+  FillShadow(*replica, 7);
+  replica->ResolveMark(/*committed=*/true, kRoot);
+  EXPECT_THAT(replica->local(), Each(7.0F));
+}
+
+TEST(Replica, AnAbortedRingLeavesTheWholeDrift) {
+  const auto replica = MakeReplica();
+  const Hash128 root = replica->root();
+  Steps(*replica, 3);
+  FillShadow(*replica, 7);
+  replica->Mark();
+  Steps(*replica, 2);
+  replica->ResolveMark(/*committed=*/false, kRoot);
+  EXPECT_EQ(replica->root(), root);
+  EXPECT_THAT(replica->base(), Each(0.0F));
+  EXPECT_THAT(replica->local(), Each(5 * kIntegerStep));
+}
+
+}  // namespace
+}  // namespace actors

@@ -1,0 +1,136 @@
+// A head that dies, is cut off, or loses its disk, at chosen moments: what its workers do
+// meanwhile, and how the round that was in hand is resolved (faults.md F20 to F23, F43, F51).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/training_cluster.h"
+
+namespace tests {
+namespace {
+
+using actors::RunConfig;
+using actors::Strategy;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+RunConfig ConfigOf(std::uint32_t workers, std::uint64_t max_steps) {
+  RunConfig config;
+  config.run.workers = workers;
+  config.run.min_workers = 1;
+  config.run.wait = 60;
+  config.run.max_steps = max_steps;
+  config.run.evaluate_every = 0;
+  config.data.source = actors::DataSource::kNone;
+  config.model.name = actors::ModelName::kQuadratic;
+  config.model.dimension = 1000;
+  config.model.integer = true;
+  config.network.chunk_bytes = 65536;
+  config.strategy.estimator = actors::EstimatorKind::kNaive;
+  config.strategy.theta = 1e12;
+  config.strategy.max_interval = 5;
+  return config;
+}
+
+class HeadCrash : public testing::Test {
+ protected:
+  static TrainingClusterOptions Options(const RunConfig& config) {
+    return {.seed = 7,
+            .config = config,
+            .shortest_task = milliseconds(5),
+            .longest_task = milliseconds(10),
+            .heads_return = true};
+  }
+
+  // Every step that was taken is in a commit or in a drift, once.
+  static void ExpectEveryStepOnce(const TrainingCluster& cluster,
+                                  const std::vector<double>& bases) {
+    const auto& commits = cluster.journal().commits();
+    ASSERT_EQ(bases.size(), commits.size());
+    double held = 0, before = 0, taken = 0;
+    for (std::size_t i = 0; i < commits.size(); ++i) {
+      held += static_cast<double>(commits[i].contributors.size()) * (bases[i] - before) /
+              actors::kIntegerStep;
+      before = bases[i];
+    }
+    for (std::uint32_t k = 0; k < cluster.workers(); ++k) {
+      taken += static_cast<double>(cluster.steps(k));
+      held += (cluster.local(k)[0] - cluster.base(k)[0]) / actors::kIntegerStep;
+    }
+    EXPECT_EQ(held, taken);
+  }
+
+  // The base after each commit, as soon as some worker holds it.
+  static void NoteCommits(const TrainingCluster& cluster, std::vector<double>& bases) {
+    const auto& commits = cluster.journal().commits();
+    for (std::uint32_t k = 0; k < cluster.workers() && bases.size() < commits.size(); ++k) {
+      if (cluster.replica(k) == nullptr) continue;
+      if (cluster.replica(k)->root() == commits[bases.size()].root) {
+        bases.push_back(static_cast<double>(cluster.base(k)[0]));
+      }
+    }
+  }
+
+  static bool RunToEnd(TrainingCluster& cluster, std::vector<double>& bases) {
+    return cluster.RunUntil(
+        [&] {
+          NoteCommits(cluster, bases);
+          return cluster.record().summary.has_value();
+        },
+        seconds(120));
+  }
+
+  // A head dies at a commit, and is started again `later`: all resolve that round the same way.
+  static void CrashAtCommit(TrainingCluster::Crash when, runtime::Duration later) {
+    TrainingCluster cluster(Options(ConfigOf(3, 60)));
+    std::vector<double> bases;
+    const auto commits = [&] { return cluster.journal().commits().size(); };
+    const auto until = [&](auto done) {
+      return cluster.RunUntil(
+          [&] {
+            NoteCommits(cluster, bases);
+            return done();
+          },
+          seconds(20));
+    };
+    ASSERT_TRUE(until([&] { return commits() == 2; }));
+    cluster.CrashHeadAtNextCommit(when);
+    ASSERT_TRUE(until([&] { return !cluster.HeadIsAlive(); }));
+    const std::size_t at_crash = commits();
+    EXPECT_EQ(at_crash, when == TrainingCluster::Crash::kAfterRecord ? 3u : 2u);
+    const std::uint64_t steps = cluster.steps(0);
+    (void)until(
+        [&, end = cluster.cluster().Now() + later] { return cluster.cluster().Now() >= end; });
+    if (later >= seconds(5)) {
+      EXPECT_GT(cluster.steps(0), steps + 20);  // Nobody waits for a head that is gone.
+    }
+    for (std::uint32_t k = 0; k < 3; ++k) EXPECT_EQ(cluster.base(k), cluster.base(0));
+    cluster.StartHead();
+    ASSERT_TRUE(RunToEnd(cluster, bases)) << "waits for " << cluster.monitor().WaitsFor();
+    EXPECT_OK(cluster.record().summary->status);
+    EXPECT_GT(commits(), at_crash);
+    for (std::uint32_t k = 0; k < 3; ++k) {
+      EXPECT_EQ(cluster.replica(k)->root(), cluster.record().summary->root);
+    }
+    ExpectEveryStepOnce(cluster, bases);
+  }
+};
+
+TEST_F(HeadCrash, BeforeTheCommitIsOnTheDiskTheRoundIsAborted) {
+  CrashAtCommit(TrainingCluster::Crash::kBeforeRecord, milliseconds(100));
+}
+TEST_F(HeadCrash, BeforeTheCommitIsOnTheDiskAndLateTheRoundIsAborted) {
+  CrashAtCommit(TrainingCluster::Crash::kBeforeRecord, seconds(20));
+}
+TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAllReachThatRound) {
+  CrashAtCommit(TrainingCluster::Crash::kAfterRecord, milliseconds(100));
+}
+TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTheyTrained) {
+  CrashAtCommit(TrainingCluster::Crash::kAfterRecord, seconds(20));
+}
+
+}  // namespace
+}  // namespace tests
