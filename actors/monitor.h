@@ -216,6 +216,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void OnCheckpoint(const CheckpointRecord& record, const absl::Status& taken);
   bool NobodyHoldsTheBase() const;
   void RollBack();
+  void GoBackToTheInitialModel();
   void OnLoaded(absl::StatusOr<Checkpoint> loaded);
   void GoOnFrom(RunPosition position);
 

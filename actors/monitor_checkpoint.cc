@@ -15,6 +15,8 @@
 namespace actors {
 namespace {
 
+using runtime::NodeId;
+
 // A base comes at 1 MB/s at least.
 constexpr double kSlowestBytesPerSecond = 1e6;
 constexpr double kSeconds = 10;
@@ -99,17 +101,34 @@ bool Monitor::NobodyHoldsTheBase() const {
 void Monitor::RollBack() {
   if (std::exchange(rolling_back_, true)) return;
   if (!checkpoint_.has_value()) {
-    const auto fresh = std::ranges::find_if(members_, [](const auto& entry) {
-      return entry.second.stage == Stage::kReady && !entry.second.recovered.has_value();
-    });
-    rolling_back_ = fresh != members_.end();
-    if (rolling_back_) GoOnFrom({.root = fresh->second.ready->base_root});
+    GoBackToTheInitialModel();
     return;
   }
   options_.disk->Run([this, path = checkpoint_->path, poster = context_->poster()] {
     absl::StatusOr<Checkpoint> loaded = LoadCheckpoint(path);
     poster.Post([this, loaded = std::move(loaded)]() mutable { OnLoaded(std::move(loaded)); });
   });
+}
+
+// Whoever has loaded just now holds it. Who had fetched another base meanwhile is of no use any more.
+void Monitor::GoBackToTheInitialModel() {
+  std::optional<runtime::Hash128> initial;
+  std::vector<NodeId> others;
+  for (const auto& [node, member] : members_) {
+    if (member.stage != Stage::kReady) continue;
+    if (!member.recovered.has_value() && member.root == member.ready->base_root) {
+      initial = member.root;
+    } else {
+      others.push_back(node);
+    }
+  }
+  if (initial.has_value()) return GoOnFrom({.root = *initial});
+  rolling_back_ = false;
+  for (const NodeId node : others) {
+    Refuse(node, runtime::MakeError("EVICTED", runtime::Exit::kEvicted,
+                                    "no worker is left who holds the model of this run",
+                                    "start it again: it joins as a new node"));
+  }
 }
 
 void Monitor::OnLoaded(absl::StatusOr<Checkpoint> loaded) {

@@ -41,13 +41,7 @@ void Worker::OnHeadMissing(const absl::Status& why) {
     BecomeOrphan();
     return;
   }
-  // What was not yet a member has nothing to lose.
-  if (run_ != nullptr && !run_->ending) {
-    run_->halt = true;
-    run_ = nullptr;
-    assigned_.reset();
-    pulling_.reset();
-  }
+  // A newcomer stays what it is: this head takes it as it left it, another one assigns it anew.
   WaitForHead(kIdlePatience);
 }
 
