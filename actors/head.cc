@@ -446,7 +446,8 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .events = {.joins = summary.joins,
                  .leaves = summary.leaves,
                  .deaths = summary.deaths,
-                 .aborts = summary.aborts},
+                 .aborts = summary.aborts,
+                 .resets = summary.resets},
       .dropped = dropped,
       .model_path = summary.model_path};
   if (threshold) result.theta = summary.theta;

@@ -16,6 +16,7 @@ namespace {
 
 using runtime::Exit;
 using runtime::MakeError;
+using runtime::NodeId;
 
 constexpr runtime::Duration kTick = std::chrono::milliseconds(100);
 // In lockstep a member lacks at most the orders of one round. Counted by number: FINISH goes to
@@ -119,6 +120,7 @@ void Monitor::ResendWhatLacks(MemberBook& member, std::uint64_t last_order) {
 // --------------------------------------------------------------------------------- what to do --
 
 void Monitor::Perform(RoundActions actions) {
+  std::vector<runtime::NodeId> hopeless;
   for (RoundAction& action : actions) {
     if (std::holds_alternative<PublishDecision>(action) ||
         std::holds_alternative<SendOrder>(action)) {
@@ -130,6 +132,9 @@ void Monitor::Perform(RoundActions actions) {
       }
     } else if (const auto* synchronized = std::get_if<Synchronized>(&action)) {
       last_loss_ = synchronized->loss;
+      for (const runtime::NodeId node : synchronized->reset) {
+        if (NoteReset(node, synchronized->round)) hopeless.push_back(node);
+      }
       listener_.OnSynchronized(options_.run, *synchronized, theta_);
     } else if (const auto* tested = std::get_if<Tested>(&action)) {
       listener_.OnTested(options_.run, *tested);
@@ -138,12 +143,15 @@ void Monitor::Perform(RoundActions actions) {
     } else if (const auto* aborted = std::get_if<Aborted>(&action)) {
       ++aborts_;
       listener_.OnAborted(options_.run, *aborted);
+    } else if (const auto* stuck = std::get_if<Stuck>(&action)) {
+      for (const runtime::NodeId node : stuck->nodes) LetGoOfStuck(node, stuck->seconds);
     } else if (const auto* left = std::get_if<Left>(&action)) {
       OnLeft(left->node);
     } else {
       End(std::get<Ended>(action).status);
     }
   }
+  for (const runtime::NodeId node : hopeless) ExpelHopeless(node);
   AdmitWhoIsReady();
 }
 
@@ -257,6 +265,39 @@ bool Monitor::IsPaused() const {
          round_->phase() != Round::Phase::kFinishing && round_->phase() != Round::Phase::kEnded;
 }
 
+std::optional<Monitor::Standing> Monitor::StandingOf(NodeId node) const {
+  const auto member = members_.find(node);
+  if (ended_ || member == members_.end()) return std::nullopt;
+  if (member->second.leaving.has_value()) {
+    return Standing{.state = "LEAVING",
+                    .reason = options_.config.run.on_leave_sync ? "its drift is averaged in first"
+                                                                : "it goes between two rounds"};
+  }
+  switch (member->second.stage) {
+    case Stage::kWaiting: return Standing{.reason = "waits for a place: run.max_workers are there"};
+    case Stage::kLoading: return Standing{.state = "JOINING", .reason = "loads model and data"};
+    case Stage::kAsked:
+    case Stage::kTold:
+    case Stage::kResolving:
+      return Standing{.state = "JOINING", .reason = "comes back with its drift"};
+    case Stage::kPulling: return Standing{.state = "JOINING", .reason = "fetches the model"};
+    case Stage::kReady:
+      return Standing{
+          .state = "JOINING",
+          .reason = round_ == nullptr ? "has loaded; others load" : "enters between two rounds"};
+    case Stage::kMember: return StandingOfMember(node);
+  }
+  REQUIRE(false);
+}
+
+Monitor::Standing Monitor::StandingOfMember(NodeId node) const {
+  const std::optional<std::uint32_t> rank = round_->RankOf(node);
+  const double late = rank.has_value() ? round_->LatenessOf(*rank, context_->Now()) : 0;
+  if (late == 0) return Standing{};
+  return Standing{.state = "SUSPECT",
+                  .reason = absl::StrCat("the others wait for its step for ", late, " s")};
+}
+
 // ------------------------------------------------------------------------------------- the end --
 
 const Finished* Monitor::LastWordsOf(runtime::NodeId node) const {
@@ -301,6 +342,7 @@ void Monitor::End(const absl::Status& status) {
                      .leaves = leaves_,
                      .deaths = deaths_,
                      .aborts = aborts_,
+                     .resets = resets_,
                      .model_saved = model_saved_};
   if (model_saved_) summary.model_path = options_.folder + "/model.pt";
   if (round_ != nullptr) {

@@ -91,6 +91,7 @@ struct RunSummary {
   std::uint64_t leaves = 0;
   std::uint64_t deaths = 0;
   std::uint64_t aborts = 0;
+  std::uint64_t resets = 0;
   runtime::Hash128 root;
   bool replicas_equal = false;  // Every commit had one root, and the last one is everybody's.
   bool model_saved = false;
@@ -178,7 +179,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::optional<Recovered> recovered;  // It keeps its drift.
     runtime::Hash128 root;               // Of the base it holds, until it is a member.
     int failed_pulls = 0;
-    std::uint64_t first_order = 0;  // Opened the view that first held it.
+    std::vector<std::uint64_t> resets;  // Rounds at which its drift was no number.
+    std::uint64_t first_order = 0;      // Opened the view that first held it.
     std::uint64_t last_answer = 0;
     std::uint64_t lacking_before = 0;
     MemberStatus status;
@@ -209,6 +211,12 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void Lose(runtime::NodeId node, const absl::Status& why);
   void Refuse(runtime::NodeId node, const absl::Status& why);
   void Forget(runtime::NodeId node);
+  // True: its drift was no number so often that it is to go.
+  bool NoteReset(runtime::NodeId node, std::uint64_t round);
+  void ExpelHopeless(runtime::NodeId node);
+  void LetGoOfStuck(runtime::NodeId node, double seconds);
+  void Expel(const MemberBook& member, const absl::Status& why);
+  Standing StandingOfMember(runtime::NodeId node) const;
   void CheckWait();
 
   // Checkpoints (monitor_checkpoint.cc).
@@ -273,7 +281,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   runtime::Ledger sent_before_;
   runtime::Time began_{};
   std::uint64_t progress_step_ = 0;
-  std::uint64_t joins_ = 0, leaves_ = 0, deaths_ = 0, aborts_ = 0;
+  std::uint64_t joins_ = 0, leaves_ = 0, deaths_ = 0, aborts_ = 0, resets_ = 0;
   std::uint32_t most_workers_ = 0;
   double last_loss_ = 0;
   std::ofstream model_;

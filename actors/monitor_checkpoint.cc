@@ -110,7 +110,8 @@ void Monitor::RollBack() {
   });
 }
 
-// Whoever has loaded just now holds it. Who had fetched another base meanwhile is of no use any more.
+// Whoever has loaded just now holds it. Who had fetched another base meanwhile is of no use any
+// more.
 void Monitor::GoBackToTheInitialModel() {
   std::optional<runtime::Hash128> initial;
   std::vector<NodeId> others;

@@ -25,6 +25,9 @@ constexpr double kSlowestPullBytesPerSecond = 1e6;
 constexpr double kPullSeconds = 10;
 constexpr int kMostFailedPulls = 5;
 constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
+// Whose drift is no number this often within so many rounds has to go.
+constexpr std::size_t kMostResets = 3;
+constexpr std::uint64_t kResetWindow = 100;
 
 runtime::Duration Seconds(double seconds) {
   return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
@@ -354,31 +357,6 @@ void Monitor::CheckWait() {
       "add machines with rondo join, or lower run.min_workers"));
 }
 
-std::optional<Monitor::Standing> Monitor::StandingOf(NodeId node) const {
-  const auto member = members_.find(node);
-  if (ended_ || member == members_.end()) return std::nullopt;
-  if (member->second.leaving.has_value()) {
-    return Standing{.state = "LEAVING",
-                    .reason = options_.config.run.on_leave_sync ? "its drift is averaged in first"
-                                                                : "it goes between two rounds"};
-  }
-  switch (member->second.stage) {
-    case Stage::kWaiting: return Standing{.reason = "waits for a place: run.max_workers are there"};
-    case Stage::kLoading: return Standing{.state = "JOINING", .reason = "loads model and data"};
-    case Stage::kAsked:
-    case Stage::kTold:
-    case Stage::kResolving:
-      return Standing{.state = "JOINING", .reason = "comes back with its drift"};
-    case Stage::kPulling: return Standing{.state = "JOINING", .reason = "fetches the model"};
-    case Stage::kReady:
-      return Standing{
-          .state = "JOINING",
-          .reason = round_ == nullptr ? "has loaded; others load" : "enters between two rounds"};
-    case Stage::kMember: return Standing{};
-  }
-  REQUIRE(false);
-}
-
 // ---------------------------------------------------------------------------- leaving, losing --
 
 absl::Status Monitor::On(runtime::Context& context, const Leave& leave,
@@ -446,6 +424,48 @@ void Monitor::Lose(NodeId node, const absl::Status& why) {
   } else if (was_member) {
     Perform(round_->OnLost({node}, lost, context_->Now()));
   }
+}
+
+bool Monitor::NoteReset(NodeId node, std::uint64_t round) {
+  ++resets_;
+  MemberBook* const member = Find(node);
+  if (member == nullptr) return false;
+  member->resets.push_back(round);
+  std::erase_if(member->resets, [round](std::uint64_t at) { return at + kResetWindow <= round; });
+  return member->resets.size() >= kMostResets;
+}
+
+void Monitor::ExpelHopeless(NodeId node) {
+  const MemberBook* const member = Find(node);
+  if (ended_ || member == nullptr) return;
+  Expel(*member,
+        MakeError("DIVERGED", Exit::kRunFailed,
+                  absl::StrCat("the drift of the worker in slot ", member->slot, " (node ",
+                               node.ShortName(), ") was no number ", kMostResets, " times in ",
+                               kResetWindow, " rounds, the last time at step ", step(),
+                               ", learning rate ", options_.config.optimizer.learning_rate),
+                  "look at its data; or lower optimizer.learning_rate"));
+}
+
+void Monitor::LetGoOfStuck(NodeId node, double seconds) {
+  const MemberBook* const member = Find(node);
+  if (ended_ || member == nullptr) return;
+  Expel(*member,
+        MakeError("EVICTED", Exit::kEvicted,
+                  absl::StrCat("the training thread of the worker in slot ", member->slot,
+                               " (node ", node.ShortName(), ") has not ended its step for ",
+                               seconds, " s, though its process lives"),
+                  "start it again: it joins as a new node"));
+}
+
+// A member that can do no more for the run, and whose node lives.
+void Monitor::Expel(const MemberBook& member, const absl::Status& why) {
+  const NodeId node = member.node;
+  ++deaths_;
+  last_loss_reason_ = Message(why);
+  listener_.OnMemberLost(options_.run, node, member.slot, why);
+  Refuse(node, why);
+  Perform(round_->OnLost({node}, why, context_->Now()));
 }
 
 void Monitor::Refuse(NodeId node, const absl::Status& why) {

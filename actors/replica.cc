@@ -106,8 +106,10 @@ void Replica::Adopt(const runtime::Hash128& root) {
 void Replica::TakeShadow(const runtime::Hash128& root) {
   swap(base_, shadow_);
   root_ = root;
-  std::ranges::copy(base(), trainer_->local().begin());
+  ResetToBase();
 }
+
+void Replica::ResetToBase() { std::ranges::copy(base(), trainer_->local().begin()); }
 
 absl::StatusOr<EvaluationCounts> Replica::EvaluateBase(std::uint32_t part, std::uint32_t parts) {
   return trainer_->Evaluate({base().data(), base().size()}, part, parts);

@@ -52,6 +52,8 @@ class Replica {
   absl::StatusOr<StepOutcome> Step(std::uint64_t step) { return trainer_->Step(step); }
   // The drift of the trainable part as a small state; the reference is valid until the next call.
   const LocalState& Summarize();
+  void ResetToBase();  // local = base.
+  void ResetOptimizer() { trainer_->ResetOptimizer(); }
   // Whether every drift is a number: checked before READY, over buffers too.
   bool DriftIsFinite() const;
 

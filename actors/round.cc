@@ -80,6 +80,7 @@ RoundActions Round::OnReport(std::uint32_t rank, const StateReport& report, Time
   }
   states_[rank] = report.state;
   if (!IsComplete(rank)) return {};
+  if (sequence_ > 0) NoteStepTime(now);
   step_ = expected_step;
   return Decide(now);
 }
@@ -118,21 +119,23 @@ RoundActions Round::Decide(Time now) {
        .ending = IsEnding(),
        .states = states_,
        .weights = weights_});
-  if (verdict.decision == SyncDecision::kError) {
+  // Who reports no number is taken into the next base as soon as possible.
+  const bool diverged = verdict.decision == SyncDecision::kError && absl::IsDataLoss(verdict.error);
+  if (verdict.decision == SyncDecision::kError && !diverged) {
     const std::string who = verdict.culprit.has_value()
                                 ? Name(static_cast<std::uint32_t>(*verdict.culprit))
                                 : "a member";
-    return FailNow(
-        "DIVERGED",
-        absl::StrCat(who, " reported an unusable drift at step ", step_, ", learning rate ",
-                     options_.learning_rate, ": ", std::string(verdict.error.message())),
-        now);
+    return FailNow("PROTOCOL",
+                   absl::StrCat(who, " reported an unusable drift at step ", step_, ": ",
+                                std::string(verdict.error.message())),
+                   now);
   }
-  variance_estimate_ = verdict.variance_estimate;
+  variance_estimate_ = diverged ? std::nullopt : std::optional(verdict.variance_estimate);
   const bool leaver = options_.leave_with_synchronization && !leaving_.empty();
   // A run ends with a synchronization of its present members, of which one may have come just now.
   const bool last = IsEnding() && step_ > 0;
-  if (verdict.decision == SyncDecision::kSynchronize || owed_.has_value() || leaver || last) {
+  if (verdict.decision == SyncDecision::kSynchronize || diverged || owed_.has_value() || leaver ||
+      last) {
     // Too soon after a round that failed: nobody loses anything by training on.
     if (now < not_before_ && !IsEnding()) {
       Continue(now, actions);
@@ -153,7 +156,7 @@ void Round::Continue(Time now, RoundActions& actions) {
     DropLeavers(now, actions);
     return;
   }
-  phase_ = Phase::kTraining;
+  BeginTraining(now);
   deadline_.reset();
   actions.push_back(PublishDecision{
       .decision = {
@@ -194,8 +197,10 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
     }
   }
   if (absl::Status equal = CheckRoots(roots, root_, "READY"); !equal.ok()) return Fail(equal, now);
+  if (absl::Status adds = CheckAnyoneAdds(); !adds.ok()) return Fail(adds, now);
   RoundActions actions;
   if (unasked) {
+    NoteStepTime(now);
     step_ = ready.step;
     purpose_ = ready.purpose;
     owed_ = purpose_;
@@ -221,7 +226,10 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
                 kFirstRingSeconds;
   deadline_ = now + Seconds(predicted);
   std::vector<Member> ring;
-  for (const std::uint32_t rank : ring_order_) ring.push_back(members_[rank]);
+  for (const std::uint32_t rank : ring_order_) {
+    ring.push_back(members_[rank]);
+    ring.back().weight = RingWeight(rank);
+  }
   SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
 }
 
@@ -292,16 +300,21 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   SendToAll(Commit{.root = root_, .then_evaluate = test, .then_wait = wait}, actions);
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
-                     .contributors = static_cast<std::uint32_t>(members_.size()),
                      .variance_estimate = variance_estimate_,
                      .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
                      .root = root_,
                      .last = ending};
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    event.loss += ready_[rank].loss / static_cast<double>(members_.size());
+    if (RingWeight(rank) > 0) {
+      ++event.contributors;
+      event.loss += ready_[rank].loss;
+    } else {
+      event.reset.push_back(members_[rank].node);
+    }
     event.ring_seconds = std::max(event.ring_seconds, done_[rank].seconds);
     event.sent += done_[rank].sent;
   }
+  event.loss /= std::max(1U, event.contributors);
   event.control_seconds = runtime::ToSeconds(now - decided_at_) - event.ring_seconds;
   actions.push_back(event);
 
@@ -320,7 +333,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   } else if (!leaving_.empty()) {
     DropLeavers(now, actions);
   } else {
-    phase_ = Phase::kTraining;
+    BeginTraining(now);
     ++sequence_;  // COMMIT answers the sequence that asked for it.
   }
   return actions;
@@ -437,6 +450,9 @@ RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now)
 
 RoundActions Round::OnTick(Time now) {
   if (phase_ == Phase::kHolding && !lacks_workers() && now >= not_before_) return GoOn(now);
+  if (std::vector<runtime::NodeId> stuck = WhoIsStuck(now); !stuck.empty()) {
+    return {Stuck{.nodes = std::move(stuck), .seconds = runtime::ToSeconds(now - training_since_)}};
+  }
   if (!deadline_.has_value() || now < *deadline_) return {};
   const std::string waited = WaitsFor();
   deadline_.reset();

@@ -79,7 +79,8 @@ struct SendOrder {
 struct Synchronized {
   std::uint64_t round = 0;  // After it.
   std::uint64_t step = 0;
-  std::uint32_t contributors = 0;           // Members of the ring, one that died after it included.
+  std::uint32_t contributors = 0;           // To the mean, one that died after the ring included.
+  std::vector<runtime::NodeId> reset;       // Others of the ring, whose drift was no number.
   std::optional<double> variance_estimate;  // None for a fixed schedule.
   double loss = 0;                          // Mean over members.
   double ring_seconds = 0;                  // Of the slowest member.
@@ -107,6 +108,12 @@ struct Aborted {
   runtime::Fence fence;
   std::string reason;
 };
+// Members whose step takes so long that the training thread must be stuck, though the process
+// lives.
+struct Stuck {
+  std::vector<runtime::NodeId> nodes;
+  double seconds = 0;
+};
 // A member that asked to leave is in no view any more.
 struct Left {
   runtime::NodeId node;
@@ -115,7 +122,7 @@ struct Ended {
   absl::Status status;  // OK: the run did what it should.
 };
 using RoundAction = std::variant<PublishDecision, SendOrder, Synchronized, Tested, ViewOpened,
-                                 Aborted, Left, Ended>;
+                                 Aborted, Stuck, Left, Ended>;
 using RoundActions = std::vector<RoundAction>;
 
 class Round {
@@ -187,6 +194,9 @@ class Round {
   }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
+  // For how long the others have waited for the step of this member, if longer than is usual
+  // (protocol.md 6, L2); 0: it is not late.
+  double LatenessOf(std::uint32_t rank, runtime::Time now) const;
   // Whom the machine waits for and why, for status: "READY of slot 2".
   std::string WaitsFor() const;
 
@@ -210,6 +220,11 @@ class Round {
   void Cancel(const absl::Status& why, runtime::Time now, RoundActions& actions);
   void NoteBrokenEdge(std::uint32_t to);
   void BeginPrepare(RingPurpose purpose, RoundActions& actions);
+  // Who adds nothing, because its drift is no number, has weight 0.
+  float RingWeight(std::uint32_t rank) const {
+    return ready_[rank].weight == 0 ? 0 : members_[rank].weight;
+  }
+  absl::Status CheckAnyoneAdds() const;
   void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
                        runtime::Time now);
@@ -236,6 +251,9 @@ class Round {
   // the one that most hold.
   absl::Status CheckRoots(const std::vector<runtime::Hash128>& roots,
                           std::optional<runtime::Hash128> right, const char* moment) const;
+  void BeginTraining(runtime::Time now);
+  void NoteStepTime(runtime::Time now);
+  std::vector<runtime::NodeId> WhoIsStuck(runtime::Time now) const;
   bool EvaluationIsDue() const;
   bool IsEnding() const;
   RoundActions FailNow(std::string_view code, const std::string& message, runtime::Time now) {
@@ -285,6 +303,9 @@ class Round {
   runtime::Time started_at_{};
   std::optional<runtime::Time> deadline_;
   double usual_ring_seconds_ = 0;
+  runtime::Time training_since_{};
+  double usual_step_seconds_ = 0;  // Of the slowest member, from one boundary to the next.
+  int measured_steps_ = 0;
 
   bool stop_requested_ = false;
   bool target_reached_ = false;

@@ -20,6 +20,12 @@ using runtime::Time;
 constexpr int kMaxAttempts = 5;
 constexpr runtime::Duration kShortestHoldOff = std::chrono::seconds(1);
 constexpr runtime::Duration kLongestHoldOff = std::chrono::seconds(60);
+// L2, once some steps were measured: named after the first two, let go after the last two.
+constexpr int kArmedAfterSteps = 3;
+constexpr double kSuspectSeconds = 1;
+constexpr double kSuspectFactor = 5;
+constexpr double kStuckSeconds = 30;
+constexpr double kStuckFactor = 20;
 
 void Append(RoundActions more, RoundActions& actions) {
   std::ranges::move(more, std::back_inserter(actions));
@@ -58,7 +64,8 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   broken_edge_.reset();
   deadline_.reset();
   sequence_ = 0;
-  phase_ = members_.empty() ? Phase::kHolding : Phase::kTraining;
+  BeginTraining(now);
+  if (members_.empty()) phase_ = Phase::kHolding;
   actions.push_back(ViewOpened{.members = members_});
   // With reports the debt is paid after the opening ones; a fixed schedule has none.
   const bool hold = !options_.reports && owed_.has_value();
@@ -81,9 +88,23 @@ std::optional<runtime::Hash128> Round::RootOfLateCommit(const std::vector<bool>&
   return root;
 }
 
+absl::Status Round::CheckAnyoneAdds() const {
+  std::string names;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (RingWeight(rank) > 0) return absl::OkStatus();
+    absl::StrAppend(&names, names.empty() ? "" : ", ", Name(rank));
+  }
+  return runtime::MakeError("DIVERGED", runtime::Exit::kRunFailed,
+                            absl::StrCat("nobody's drift is a number at step ", step_,
+                                         ", learning rate ", options_.learning_rate, ": ", names),
+                            "lower optimizer.learning_rate; the last synchronized model is kept");
+}
+
 absl::Status Round::RecordCommit(const runtime::Hash128& root) const {
   CommitRecord record{.fence = fence_, .root = root, .step = step_};
-  for (const Member& member : members_) record.contributors.push_back(member.node);
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (RingWeight(rank) > 0) record.contributors.push_back(members_[rank].node);
+  }
   return options_.record_commit(record);
 }
 
@@ -237,6 +258,38 @@ void Round::DropLeavers(Time now, RoundActions& actions) {
   REQUIRE(!rest.empty());
   for (const NodeId leaver : leavers) actions.push_back(Left{.node = leaver});
   OpenNextView(std::move(rest), now, actions);
+}
+
+// --------------------------------------------------------------------------- a stuck member -----
+
+void Round::BeginTraining(Time now) {
+  phase_ = Phase::kTraining;
+  training_since_ = now;
+}
+
+void Round::NoteStepTime(Time now) {
+  const double seconds = runtime::ToSeconds(now - training_since_);
+  usual_step_seconds_ = measured_steps_ == 0 ? seconds : 0.8 * usual_step_seconds_ + 0.2 * seconds;
+  ++measured_steps_;
+}
+
+double Round::LatenessOf(std::uint32_t rank, Time now) const {
+  const bool others_wait = std::ranges::any_of(have_, [](bool done) { return done; });
+  if (phase_ != Phase::kTraining || measured_steps_ < kArmedAfterSteps || !others_wait ||
+      have_[rank]) {
+    return 0;
+  }
+  const double seconds = runtime::ToSeconds(now - training_since_);
+  return seconds > std::max(kSuspectSeconds, kSuspectFactor * usual_step_seconds_) ? seconds : 0;
+}
+
+std::vector<NodeId> Round::WhoIsStuck(Time now) const {
+  std::vector<NodeId> stuck;
+  const double bound = std::max(kStuckSeconds, kStuckFactor * usual_step_seconds_);
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (LatenessOf(rank, now) > bound) stuck.push_back(members_[rank].node);
+  }
+  return stuck;
 }
 
 // --------------------------------------------------------------------------- another attempt ----

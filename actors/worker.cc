@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "actors/run_options.h"
@@ -111,7 +112,7 @@ void Worker::Obey(const OpenView& view, const Order& order) {
       [this, run = run_, placement, view, asked = order.number, poster = context_->poster()] {
         absl::Status placed = run->replica->Place(placement);
         LocalState state;
-        if (placed.ok() && run->policy->Reports()) state = run->replica->Summarize();
+        if (placed.ok() && run->policy->Reports()) state = SummarizeOf(*run);
         poster.Post([this, run, view, asked, placed = std::move(placed), state = std::move(state)] {
           if (run == run_ && !run->ending && run->last_order == asked)
             OnPlaced(view, placed, state);
@@ -206,6 +207,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->loss_count = 0;
   parts_.training.Run([run = run_, root = commit.root, &transfer = parts_.transfer] {
     run->replica->Commit(root);
+    if (std::exchange(run->diverged, false)) run->replica->ResetOptimizer();
     transfer.Offer(run->replica->Offer());
     run->replica->ReuseOldBase();
   });
@@ -263,29 +265,50 @@ void Worker::TrainOn() {
   });
 }
 
+// A step that finds no number trains no more, and counts all the same: the others go on.
+absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
+  if (run.diverged) return absl::OkStatus();
+  absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
+  if (absl::IsDataLoss(outcome.status())) {
+    run.diverged = true;
+    return absl::OkStatus();
+  }
+  if (!outcome.ok()) return outcome.status();
+  ++stepped.steps;
+  stepped.samples += outcome->samples;
+  stepped.loss_sum += outcome->loss;
+  return absl::OkStatus();
+}
+
+LocalState Worker::SummarizeOf(Run& run) {
+  LocalState state = run.replica->Summarize();
+  if (run.diverged) state.squared_norm = std::numeric_limits<float>::quiet_NaN();
+  return state;
+}
+
+bool Worker::IsFinite(Run& run) {
+  run.diverged = run.diverged || !run.replica->DriftIsFinite();
+  return !run.diverged;
+}
+
 // Algorithm 1, lines 4 to 7, on the training thread: a step, and its drift as a small state.
 Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, Stepped stepped,
                                        std::uint64_t synchronized_step) {
   const runtime::Time begin = clock.Now();
   if (run.interrupt > stepped.order) return stepped;  // Another order has overtaken this one.
   do {
-    absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
-    if (!outcome.ok()) {
-      stepped.status = outcome.status();
-      break;
-    }
+    stepped.status = TakeStep(run, stepped);
+    if (!stepped.status.ok()) break;
     ++stepped.step;
-    ++stepped.steps;
-    stepped.samples += outcome->samples;
-    stepped.loss_sum += outcome->loss;
     stepped.action = run.policy->AtBoundary(
         {.step = stepped.step, .steps_since_synchronization = stepped.step - synchronized_step});
   } while (stepped.action == BoundaryAction::kTrainOn && !run.halt &&
            run.interrupt <= stepped.order);
   if (stepped.status.ok() && stepped.action == BoundaryAction::kReport) {
-    stepped.state = run.replica->Summarize();
+    stepped.state = SummarizeOf(run);
+    stepped.finite = !run.diverged;
   } else if (stepped.status.ok()) {
-    stepped.finite = run.replica->DriftIsFinite();
+    stepped.finite = IsFinite(run);
   }
   stepped.seconds = runtime::ToSeconds(clock.Now() - begin);
   return stepped;
@@ -300,13 +323,13 @@ void Worker::OnStepped(Stepped stepped) {
     run_->step = std::max(run_->step, stepped.step);
     // What a step cannot do, the next one will say to whoever can hear it.
     if (run_->orphan == Run::Orphan::kStops) return AnswerRecover();
-    return stepped.status.ok() ? TrainOnAlone() : void();
+    return stepped.status.ok() && stepped.finite ? TrainOnAlone() : void();
   }
   const bool overtaken = stepped.order != run_->last_order;
   // Which step it was is the monitor's to say, by the order that came meanwhile.
   if (!overtaken || !run_->policy->Reports()) run_->step = stepped.step;
   if (!stepped.status.ok()) {
-    SendAnswer(Fail{.code = absl::IsDataLoss(stepped.status) ? "DIVERGED" : "WORKER_FAILED",
+    SendAnswer(Fail{.code = "WORKER_FAILED",
                     .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
                                             run_->config.optimizer.learning_rate, ": ",
                                             Message(stepped.status))});
@@ -346,27 +369,21 @@ void Worker::SendReport(const LocalState& state) {
 void Worker::CheckDriftAndSendReady(RingPurpose purpose) {
   parts_.training.Run(
       [this, run = run_, purpose, fence = run_->fence, poster = context_->poster()] {
-        const bool finite = run->replica->DriftIsFinite();
+        const bool finite = IsFinite(*run);
         poster.Post([this, run, purpose, fence, finite] {
           if (run == run_ && !run->ending && fence == run->fence) SendReady(purpose, finite);
         });
       });
 }
 
+// What is no number has weight 0 in the ring, and is gone with the next base (protocol.md 6).
 void Worker::SendReady(RingPurpose purpose, bool finite) {
-  if (!finite) {
-    SendAnswer(
-        Fail{.code = "DIVERGED",
-             .message = absl::StrCat("the drift is not finite at step ", run_->step,
-                                     ", learning rate ", run_->config.optimizer.learning_rate)});
-    return;
-  }
   const double steps = std::max<double>(1, static_cast<double>(run_->loss_count));
   SendAnswer(Ready{.purpose = purpose,
                    .step = run_->step,
-                   .weight = run_->members[run_->rank].weight,
+                   .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
-                   .loss = run_->loss_sum / steps});
+                   .loss = finite ? run_->loss_sum / steps : 0});
 }
 
 // Of a fixed schedule: the head assigns the attempt.

@@ -96,7 +96,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     double loss_sum = 0;
     BoundaryAction action = BoundaryAction::kTrainOn;
     LocalState state;    // With kReport.
-    bool finite = true;  // The drift; looked at only where READY follows.
+    bool finite = true;  // The drift; looked at only where READY follows, or the loss.
     double seconds = 0;
   };
 
@@ -111,6 +111,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::atomic<bool> halt{false};
     // The steps that began before this order are to end at the next boundary.
     std::atomic<std::uint64_t> interrupt{0};
+    // The training thread's: the drift is no number any more. No step is taken before the next
+    // base.
+    bool diverged = false;
 
     // Below: the actor thread's alone.
     runtime::Fence fence;
@@ -178,6 +181,10 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Obey(const Finish& finish, const Order& order);
 
   void TrainOn();
+  // The drift as it is; its norm is no number if the drift is none.
+  static LocalState SummarizeOf(Run& run);
+  static bool IsFinite(Run& run);
+  static absl::Status TakeStep(Run& run, Stepped& stepped);
   static Stepped StepToBoundary(Run& run, const runtime::Clock& clock, Stepped stepped,
                                 std::uint64_t synchronized_step);
   void OnStepped(Stepped stepped);

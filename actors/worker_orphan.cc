@@ -154,6 +154,10 @@ absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
   parts_.training.Run(
       [this, run = run_, committed, root, &transfer = parts_.transfer, poster = context.poster()] {
         run->replica->ResolveMark(committed, root);
+        if (committed && std::exchange(run->diverged, false)) {
+          run->replica->ResetToBase();
+          run->replica->ResetOptimizer();
+        }
         transfer.Offer(run->replica->Offer());
         run->replica->ReuseOldBase();
         poster.Post([this, run] {

@@ -86,12 +86,49 @@ TEST(RoundFailures, AfterTheEndNothingCounts) {
 
 // ---------------------------------------------------------------------------------- failures ----
 
-TEST(RoundFailures, AStateThatIsNoNumberNamesSlotStepAndLearningRate) {
+// Says READY as all members do, those of `weightless` with a drift that is no number.
+RoundActions ReadyWithout(Table& table, const std::vector<std::uint32_t>& weightless) {
+  RoundActions actions;
+  for (std::uint32_t rank = 0; rank < table.round->members().size(); ++rank) {
+    const bool adds = std::ranges::find(weightless, rank) == weightless.end();
+    actions = table.Say(rank, Ready{.step = table.round->step(),
+                                    .weight = adds ? 1.0F : 0.0F,
+                                    .root = table.round->root(),
+                                    .loss = adds ? 2.0 : 0.0});
+  }
+  return actions;
+}
+
+TEST(RoundFailures, AStateThatIsNoNumberSynchronizesTheOthersWithoutIt) {
   Table table;
   table.AllReport(0);
-  table.Report(0, 1);
+  table.Report(0, 0);
   table.Report(1, std::numeric_limits<float>::quiet_NaN());
-  const RoundActions actions = table.Report(2, 1);
+  EXPECT_THAT(Lines(table.Report(2, 0)), ElementsAre("prepare synchronize"));
+  const RoundActions started = ReadyWithout(table, {1});
+  ASSERT_EQ(started.size(), 1u);
+  const auto& start = std::get<Start>(std::get<SendOrder>(started[0]).order.body);
+  ASSERT_EQ(start.members.size(), 3u);
+  for (std::uint32_t rank = 0; rank < 3; ++rank) {
+    EXPECT_EQ(start.members[rank].weight, rank == 1 ? 0 : 1);
+  }
+  for (const RoundAction& action : table.AllDone()) {
+    const auto* const event = std::get_if<Synchronized>(&action);
+    if (event == nullptr) continue;
+    EXPECT_EQ(event->contributors, 2u);
+    EXPECT_EQ(event->loss, 2.0);
+    EXPECT_THAT(event->reset, ElementsAre(table.round->members()[1].node));
+  }
+  EXPECT_EQ(table.round->synchronizations(), 1u);
+}
+
+TEST(RoundFailures, IfNobodysDriftIsANumberTheRunFailsWithSlotStepAndLearningRate) {
+  Table table;
+  table.AllReport(0);
+  for (std::uint32_t rank = 0; rank < 3; ++rank) {
+    table.Report(rank, std::numeric_limits<float>::quiet_NaN());
+  }
+  const RoundActions actions = ReadyWithout(table, {0, 1, 2});
   EXPECT_THAT(Lines(actions), ElementsAre("finish failed to rank 0, save",
                                           "finish failed to rank 1", "finish failed to rank 2"));
   EXPECT_THAT(MessageOf(actions), HasSubstr("slot 11"));

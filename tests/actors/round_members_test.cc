@@ -14,6 +14,7 @@
 namespace actors {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -339,6 +340,49 @@ TEST(RoundMembers, AFixedScheduleTrainsOnAfterACancelledRound) {
   table.now += seconds(1);
   EXPECT_THAT(Lines(table.AllReady(RingPurpose::kSynchronize, 7, /*asked=*/false)),
               ElementsAre("start synchronize"));
+}
+
+// ------------------------------------------------------------------------------ a stuck member --
+
+// L2 of protocol.md 6, F12.
+TEST(RoundMembers, AMemberWhoseStepDoesNotEndIsNamedAndThenLetGo) {
+  Table table;
+  table.AllReport(0);
+  for (int step = 0; step < 3; ++step) {
+    table.now += milliseconds(100);
+    table.AllReport(0);
+  }
+  table.Report(0, 0);
+  table.Report(2, 0);
+  EXPECT_EQ(table.round->LatenessOf(1, table.now + milliseconds(900)), 0);
+  EXPECT_GT(table.round->LatenessOf(1, table.now + milliseconds(1100)), 1);
+  EXPECT_EQ(table.round->LatenessOf(0, table.now + seconds(60)), 0);
+  EXPECT_THAT(table.round->OnTick(table.now + seconds(29)), IsEmpty());
+  const RoundActions actions = table.round->OnTick(table.now + seconds(31));
+  ASSERT_EQ(actions.size(), 1u);
+  EXPECT_THAT(std::get<Stuck>(actions[0]).nodes, ElementsAre(table.view[1].node));
+}
+
+TEST(RoundMembers, WhoIsSlowTogetherWithTheOthersIsNotStuck) {
+  Table table;
+  table.AllReport(0);
+  for (int step = 0; step < 3; ++step) table.AllReport(0);
+  EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(600)), 0);
+  EXPECT_THAT(table.round->OnTick(table.now + seconds(600)), IsEmpty());
+}
+
+TEST(RoundMembers, SlowStepsAreJudgedByTheUsualTime) {
+  Table table;
+  table.AllReport(0);
+  for (int step = 0; step < 5; ++step) {
+    table.now += seconds(10);
+    table.AllReport(0);
+  }
+  table.Report(0, 0);
+  table.Report(2, 0);
+  EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(49)), 0);
+  EXPECT_THAT(table.round->OnTick(table.now + seconds(199)), IsEmpty());
+  EXPECT_EQ(table.round->OnTick(table.now + seconds(201)).size(), 1u);
 }
 
 }  // namespace

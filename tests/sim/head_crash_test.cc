@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <variant>
 #include <vector>
 
 #include "runtime/base/error.h"
@@ -130,6 +131,30 @@ TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAllReachThatRound) {
 }
 TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTheyTrained) {
   CrashAtCommit(TrainingCluster::Crash::kAfterRecord, seconds(20));
+}
+
+// F43: no COMMIT, said aloud, and the drifts stay.
+TEST_F(HeadCrash, AFullDiskGivesTheRoundUpAndTrainingGoesOn) {
+  TrainingCluster cluster(Options(ConfigOf(3, 400)));
+  std::vector<double> bases;
+  cluster.journal().refuse = [](const actors::JournalRecord& record) {
+    return std::holds_alternative<actors::CommitRecord>(record)
+               ? runtime::MakeError("JOURNAL_FULL", runtime::Exit::kRunFailed, "no space left")
+               : absl::OkStatus();
+  };
+  const auto& aborts = cluster.record().aborts;
+  ASSERT_TRUE(cluster.RunUntil([&] { return aborts.size() == 1; }, seconds(20)));
+  EXPECT_THAT(aborts[0].reason, testing::HasSubstr("no space left"));
+  const std::uint64_t steps = cluster.steps(0);
+  const runtime::Time at = cluster.cluster().Now();
+  ASSERT_TRUE(cluster.RunUntil([&] { return aborts.size() == 2; }, seconds(20)));
+  EXPECT_GE(cluster.cluster().Now() - at, seconds(1));  // The hold-off.
+  EXPECT_GT(cluster.steps(0), steps + 20);
+  EXPECT_TRUE(cluster.journal().commits().empty());
+  cluster.journal().refuse = nullptr;
+  ASSERT_TRUE(RunToEnd(cluster, bases)) << "waits for " << cluster.monitor().WaitsFor();
+  EXPECT_OK(cluster.record().summary->status);
+  ExpectEveryStepOnce(cluster, bases);
 }
 
 }  // namespace
