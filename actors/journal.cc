@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "runtime/base/error.h"
+#include "runtime/base/failpoint.h"
 #include "runtime/base/status.h"
 
 namespace actors {
@@ -133,12 +134,15 @@ absl::Status FileJournal::Append(const JournalRecord& record) {
     return MakeError(kJournalBroken, Exit::kUnreadable,
                      absl::StrCat(path_, " could not be written, and its end is unknown"));
   }
+  const bool commit = std::holds_alternative<CommitRecord>(record);
+  if (commit) runtime::HitFailpoint("head.commit");
   const std::string line = ToLine(record) + "\n";
   if (lseek(file_, static_cast<off_t>(length_), SEEK_SET) < 0 || !WriteAll(file_, line) ||
       fdatasync(file_) != 0) {
     return TakeBack(std::strerror(errno));
   }
   length_ += line.size();
+  if (commit) runtime::HitFailpoint("head.committed");
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 
 #include "actors/run_options.h"
 #include "runtime/base/error.h"
+#include "runtime/base/failpoint.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
@@ -196,6 +197,7 @@ void Worker::OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
   SendAnswer(Done{.root = result->root,
                   .seconds = runtime::ToSeconds(result->elapsed),
                   .sent = SentInThisRun()});
+  runtime::HitFailpoint("worker.done");
 }
 
 void Worker::Obey(const Commit& commit, const Order& order) {
@@ -207,6 +209,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->loss_count = 0;
   parts_.training.Run([run = run_, root = commit.root, &transfer = parts_.transfer] {
     run->replica->Commit(root);
+    runtime::HitFailpoint("worker.commit");
     if (std::exchange(run->diverged, false)) run->replica->ResetOptimizer();
     transfer.Offer(run->replica->Offer());
     run->replica->ReuseOldBase();
@@ -267,6 +270,7 @@ void Worker::TrainOn() {
 
 // A step that finds no number trains no more, and counts all the same: the others go on.
 absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
+  runtime::HitFailpoint("worker.step");
   if (run.diverged) return absl::OkStatus();
   absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
   if (absl::IsDataLoss(outcome.status())) {
@@ -384,6 +388,7 @@ void Worker::SendReady(RingPurpose purpose, bool finite) {
                    .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
                    .loss = finite ? run_->loss_sum / steps : 0});
+  runtime::HitFailpoint("worker.ready");
 }
 
 // Of a fixed schedule: the head assigns the attempt.

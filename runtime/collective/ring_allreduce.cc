@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "runtime/base/failpoint.h"
 #include "runtime/base/kernels.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
@@ -246,6 +247,7 @@ void RingAllreduce::AddOwnDrift(FloatRange part, std::span<const float> received
 // Part by part, so that a part is still in the cache when it is hashed again.
 bool RingAllreduce::Reduce(std::uint32_t chunk, const ChunkHeader& header,
                            std::span<const float> floats) {
+  HitFailpoint("ring.reduce");
   const Chunk& place = plan_->chunks()[chunk];
   const bool owner = plan_->Owner(place.segment) == job_->rank;
   const std::span<const std::uint64_t> checksums = header.checksums.span();
@@ -266,6 +268,7 @@ bool RingAllreduce::Reduce(std::uint32_t chunk, const ChunkHeader& header,
 
 bool RingAllreduce::Store(std::uint32_t chunk, const ChunkHeader& header,
                           std::span<const float> floats) {
+  HitFailpoint("ring.store");
   const Chunk& place = plan_->chunks()[chunk];
   const std::span<const std::uint64_t> checksums = header.checksums.span();
   for (std::size_t i = 0; i < checksums.size(); ++i) {

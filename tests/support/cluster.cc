@@ -34,6 +34,15 @@ std::vector<std::string> Lines(const std::string& path) {
   return lines;
 }
 
+// `command`, a program of ours, with RONDO_FAILPOINT in its environment.
+std::vector<std::string> WithFailpoint(const std::string& failpoint,
+                                       std::vector<std::string> command) {
+  if (failpoint.empty()) return command;
+  command[0] = RONDO_PROGRAM;
+  command.insert(command.begin(), {"/usr/bin/env", "RONDO_FAILPOINT=" + failpoint});
+  return command;
+}
+
 }  // namespace
 
 std::string WriteQuadratic(const Sandbox& sandbox) {
@@ -148,16 +157,17 @@ Cluster::Cluster(Sandbox& sandbox, int joins, int workers)
   EXPECT_TRUE(joined) << Status().dump();
 }
 
-void Cluster::ResumeHead() {
-  head_ =
-      sandbox_.Start({"rondo", "head", "--state-dir", sandbox_.folder() + "/state", "--resume"});
-  EXPECT_TRUE(head_->WaitOutput("head up at " + address_)) << head_->Describe();
+void Cluster::ResumeHead(const std::string& failpoint) {
+  head_ = sandbox_.Start(WithFailpoint(
+      failpoint, {"rondo", "head", "--state-dir", sandbox_.folder() + "/state", "--resume"}));
+  EXPECT_TRUE(failpoint.empty() ? head_->WaitOutput("head up at " + address_) : true)
+      << head_->Describe();
 }
 
-Process& Cluster::Join(int workers) {
-  joins_.push_back(
-      sandbox_.Start({"rondo", "join", address_, "--name", absl::StrCat("machine", joins_.size()),
-                      "--workers", std::to_string(workers)}));
+Process& Cluster::Join(int workers, const std::string& failpoint) {
+  joins_.push_back(sandbox_.Start(WithFailpoint(
+      failpoint, {"rondo", "join", address_, "--name", absl::StrCat("machine", joins_.size()),
+                  "--workers", std::to_string(workers)})));
   return *joins_.back();
 }
 

@@ -55,10 +55,10 @@ class Cluster {
   std::unique_ptr<Process> StartEndless(const std::string& config, int workers);
   std::unique_ptr<Process> StartEndless(const std::string& config,
                                         const std::vector<std::string>& settings);
-  // One more `rondo join`, started.
-  Process& Join(int workers = 1);
+  // One more `rondo join`, started. `failpoint`: the value of RONDO_FAILPOINT for it.
+  Process& Join(int workers = 1, const std::string& failpoint = "");
   // Starts another head on the journal of the one that has ended; returns when it is up.
-  void ResumeHead();
+  void ResumeHead(const std::string& failpoint = "");
   // Ends all by ending the head in order. Joins end with `join_exit`: 3 if a run was on.
   void Stop(int join_exit = 0);
 

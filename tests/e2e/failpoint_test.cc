@@ -1,0 +1,133 @@
+// Real processes that are killed or stopped at named moments of a round (faults.md F01 to F10, F22,
+// F23): the run goes on, and every step is counted once.
+#include <absl/strings/str_cat.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "tests/support/cluster.h"
+#include "tests/support/processes.h"
+
+namespace tests {
+namespace {
+
+using nlohmann::json;
+using ::testing::Each;
+
+// Four chunks of the ring for each of four workers; every step adds 840 to each float.
+std::vector<std::string> Counting() {
+  std::vector<std::string> settings = Endless(4);
+  settings.insert(settings.end(),
+                  {"model.dimension=300000", "model.integer=true", "strategy.theta=1e30",
+                   "strategy.max_interval=10", "network.chunk_bytes=65536", "run.min_workers=2"});
+  return settings;
+}
+
+// The longest time between two synchronizations, and when the death was noticed, as metrics say.
+void PrintPause(const std::string& folder, const std::string& what) {
+  double before = 0, longest = 0;
+  for (const json& sync : EventsOf(folder, "sync")) {
+    const double at = sync.value("t", 0.0);
+    if (before > 0) longest = std::max(longest, at - before);
+    before = at;
+  }
+  std::cout << what << ": longest time between two synchronizations " << longest << " s\n";
+}
+
+json Stop(Sandbox& sandbox, Cluster& cluster, const std::string& folder) {
+  const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
+  EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
+  EXPECT_TRUE(Eventually([&] { return LastEvent(folder).value("terminal", false); }));
+  return LastEvent(folder).value("result", json::object());
+}
+
+class WorkerFailpoint : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(At, WorkerFailpoint,
+                         testing::Values("worker.step:50", "worker.ready:4", "ring.reduce:30",
+                                         "ring.store:30", "worker.done:4", "worker.commit:4"),
+                         [](const auto& info) {
+                           std::string name(info.param);
+                           name.resize(name.find(':'));
+                           name[name.find('.')] = '_';
+                           return name;
+                         });
+
+TEST_P(WorkerFailpoint, KilledThereTheOthersGoOnAndItIsReplaced) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 3);
+  cluster.Join(1, absl::StrCat(GetParam(), ":kill:", sandbox.folder(), "/once"));
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting());
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "join").size() == 5; }))
+      << cluster.Status().dump();
+  EXPECT_TRUE(std::filesystem::exists(sandbox.folder() + "/once"));
+  const std::size_t syncs = EventsOf(folder, "sync").size();
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 5; }));
+  PrintPause(folder, GetParam());
+  const json result = Stop(sandbox, cluster, folder);
+  EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
+  EXPECT_EQ(result["events"]["deaths"], 1);
+  EXPECT_EQ(result["workers_final"], 4);
+  EXPECT_THAT(FloatsOf(folder + "/model.pt"), Each(FloatsOf(folder + "/model.pt")[0]));
+}
+
+// F10: the others commit without it; on SIGCONT it hears that it was let go, and comes as another.
+TEST(StoppedWorkerInTheRing, IsLeftOutAndComesBackAsAnother) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 3);
+  cluster.Join(1, absl::StrCat("ring.store:30:stop:", sandbox.folder(), "/once"));
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting());
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "death").size() == 1; }))
+      << cluster.Status().dump();
+  const std::size_t syncs = EventsOf(folder, "sync").size();
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 3; }));
+  PrintPause(folder, "stopped in the ring");
+  const auto stopped = sandbox.LivingWith("--name machine3-0");
+  ASSERT_EQ(stopped.size(), 1u);
+  kill(stopped[0], SIGCONT);
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "join").size() == 5; }))
+      << cluster.Status().dump();
+  const json result = Stop(sandbox, cluster, folder);
+  EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
+}
+
+class HeadFailpoint : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(At, HeadFailpoint, testing::Values("head.commit", "head.committed"),
+                         [](const auto& info) {
+                           return info.param == std::string("head.commit") ? "Before" : "After";
+                         });
+
+// F22, F23: kill -9 right before and right after COMMIT is on the disk, before anyone hears of it.
+TEST_P(HeadFailpoint, KilledThereTheRoundIsResolvedTheSameWayByAll) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 3);
+  std::vector<std::string> settings = Counting();
+  settings[0] = "run.workers=3";
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), settings);
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  const auto syncs = [&] { return EventsOf(folder, "sync").size(); };
+  ASSERT_TRUE(Eventually([&] { return syncs() >= 3; }));
+  cluster.head().Signal(SIGKILL);
+  ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGKILL);
+  cluster.ResumeHead(absl::StrCat(GetParam(), ":3:kill:", sandbox.folder(), "/once"));
+  ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGKILL) << cluster.head().Describe();
+  const std::size_t before = syncs();
+  cluster.ResumeHead();
+  ASSERT_TRUE(Eventually([&] { return syncs() >= before + 3; })) << cluster.Status().dump();
+  const json result = Stop(sandbox, cluster, folder);
+  EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
+  const std::vector<float> model = FloatsOf(folder + "/model.pt");
+  ASSERT_EQ(model.size(), 300000u);
+  EXPECT_THAT(model, Each(model[0]));
+  constexpr double kBatch = 32;
+  EXPECT_EQ(static_cast<double>(model[0]) * 3 / 840, result.value("samples", 0.0) / kBatch);
+}
+
+}  // namespace
+}  // namespace tests
