@@ -24,6 +24,8 @@ using runtime::MakeError;
 // The reason of a run that was stopped before anybody could take part in it.
 constexpr char kStopped[] = "STOPPED";
 constexpr char kClusterDown[] = "CLUSTER_DOWN";
+// A run that is taken down has this long for its last words.
+constexpr runtime::Duration kLongestDown = std::chrono::seconds(10);
 
 // NAME-0, NAME-1 and so on: what `rondo join` calls its processes.
 bool IsWorkerOfMachine(const std::string& worker, const std::string& machine) {
@@ -282,10 +284,13 @@ absl::Status Head::On(runtime::Context& context, const DownRequest& request,
   if (IsOn()) {
     const absl::Status down =
         MakeError(kClusterDown, Exit::kRunFailed, "the cluster was taken down by rondo down");
-    if (monitor_ != nullptr) {
-      monitor_->Fail(down);
-    } else {
+    if (monitor_ == nullptr) {
       EndRun(down, std::nullopt);
+    } else {
+      // Its end, of which followers are to hear, is ours.
+      context.After(kLongestDown, [this] { options_.quit(absl::OkStatus()); });
+      monitor_->Fail(down);
+      return absl::OkStatus();
     }
   }
   options_.quit(absl::OkStatus());
@@ -472,7 +477,9 @@ void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
   KeepEnded(end);
   Emit({.what = std::move(end)});
   // The workers of a run that failed have ended with it; one that never began had none.
-  if (!status.ok() && code != kStopped) options_.quit(status);
+  if (!status.ok() && code != kStopped) {
+    options_.quit(code == kClusterDown ? absl::OkStatus() : status);
+  }
 }
 
 }  // namespace actors
