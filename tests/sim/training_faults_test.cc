@@ -348,6 +348,30 @@ TEST(TrainingFaults, AWorkerWhoseModelIsNoNumberIsLeftOutAndGoesAfterTheThirdTim
   }
 }
 
+// F31.
+TEST(TrainingFaults, AModelOfAnotherLayoutEndsTheStartAndLaterRefusesTheJoinerAlone) {
+  RunConfig config = ConfigOf(Strategy::kFda, 3);
+  config.run.max_steps = 60;
+  TrainingClusterOptions options = Quick(config, 5);
+  options.misfit = 1;
+  TrainingCluster start(options);
+  ASSERT_TRUE(start.RunUntil([&] { return start.record().summary.has_value(); }, seconds(2)));
+  EXPECT_EQ(CodeOf(start.record().summary->status), "LAYOUT_DIFFERS");
+  EXPECT_EQ(runtime::ToUserError(start.record().summary->status).exit,
+            runtime::Exit::kIncompatible);
+
+  options.misfit = 3;
+  TrainingCluster later(options);
+  ASSERT_TRUE(later.RunUntil([&] { return later.monitor().step() >= 2; }, seconds(10)));
+  later.Join();
+  ASSERT_TRUE(later.RunUntil([&] { return later.record().refused.size() == 1; }, seconds(2)));
+  EXPECT_EQ(CodeOf(later.record().refused[0]), "LAYOUT_DIFFERS");
+  EXPECT_THAT(later.record().refused[0], HasMessage("slot 3"));
+  ASSERT_TRUE(later.RunToEnd());
+  EXPECT_OK(later.record().summary->status);
+  EXPECT_EQ(later.record().views, 1);
+}
+
 TEST(TrainingFaults, IfNobodysModelIsANumberTheRunFailsWithItsLastOne) {
   RunConfig config = ConfigOf(Strategy::kFda, 1);
   config.optimizer.learning_rate = 0.125;

@@ -214,8 +214,11 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
       [this](runtime::NodeOptions& options) { options.rejoin = options_.heads_return; });
   const std::optional<TrainingClusterOptions::Poison> poison =
       options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
-  process.make_trainer = [poison, &process](const RunConfig& config) {
-    return std::make_unique<SimTrainer>(config, poison, process.steps);
+  const bool misfit = options_.misfit == slot;
+  process.make_trainer = [poison, misfit, &process](const RunConfig& config) {
+    RunConfig own = config;
+    own.model.dimension += misfit ? 1 : 0;
+    return std::make_unique<SimTrainer>(own, poison, process.steps);
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);

@@ -49,6 +49,8 @@ struct TrainingClusterOptions {
     bool is_noticed = false;  // By the trainer: the step fails. Else its model just is NaN.
   };
   std::optional<Poison> poison;
+  // This worker, counted as Join counts, builds a model of one float more.
+  std::optional<std::uint32_t> misfit;
   // Workers wait for a head that is gone (KillHead), and train on meanwhile.
   bool heads_return = false;
   // Sees, and may change, the floats of each chunk of the ring; by slot.
