@@ -81,6 +81,8 @@ class Client {
   // The next event, if one comes by `deadline`.
   std::optional<actors::RunEventLine> NextEvent(runtime::Time deadline);
   // Why the node of this client has ended, if it has.
+  // Whether its head is there; one that outlives it waits meanwhile.
+  bool SeesHead() const { return !node_->Nodes().empty(); }
   std::optional<absl::Status> Ended() const { return node_->Ended(); }
 
  private:

@@ -88,8 +88,14 @@ absl::StatusOr<int> Join(const JoinOptions& options, Output& output) {
   RETURN_IF_ERROR(workers.Start());
   output.Note(absl::StrCat("joined ", options.where, " as ", name, " with ", options.workers,
                            options.workers == 1 ? " worker" : " workers", "; leave with Ctrl-C"));
-  bool leaving = false;
+  bool leaving = false, sees_head = true;
   while (workers.AnyRuns()) {
+    if (client->SeesHead() != sees_head && !client->Ended().has_value()) {
+      sees_head = !sees_head;
+      output.Note(sees_head
+                      ? "the head is back"
+                      : "the head is gone; the workers train on, and wait for it to come back");
+    }
     const runtime::Time glance = std::chrono::steady_clock::now() + kGlance;
     if (leaving) {
       workers.WaitForEnding(glance);

@@ -78,6 +78,7 @@ TEST(HeadKilled, ForTooLongEndsJoinsAndWorkersAndTheSmallestSlotKeepsTheModel) {
   std::string said;
   for (std::size_t i = 0; i < 3; ++i) said += cluster.join(i).err();
   EXPECT_THAT(said, HasSubstr(models[0]));
+  EXPECT_THAT(said, HasSubstr("the head is gone; the workers train on"));
   // The dead head could not take its registration away; the next to look for a head does.
   EXPECT_THAT(sandbox.Leftovers(),
               Each(testing::AnyOf(HasSubstr("/rondo-heads-"), HasSubstr("/rondo-join-"))));
