@@ -178,7 +178,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::optional<ReadyToRun> ready;
     std::optional<Recovered> recovered;  // It keeps its drift.
     runtime::Hash128 root;               // Of the base it holds, until it is a member.
-    int failed_pulls = 0;
+    std::optional<runtime::Time> pulls_fail_since;
     std::vector<std::uint64_t> resets;  // Rounds at which its drift was no number.
     std::uint64_t first_order = 0;      // Opened the view that first held it.
     std::uint64_t last_answer = 0;

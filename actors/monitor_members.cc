@@ -23,7 +23,8 @@ constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
 // A model comes at 1 MB/s at least, and a newcomer that cannot fetch it is let go.
 constexpr double kSlowestPullBytesPerSecond = 1e6;
 constexpr double kPullSeconds = 10;
-constexpr int kMostFailedPulls = 5;
+// Donors that are dead may not be known as such yet, for as long as any profile's bound.
+constexpr runtime::Duration kPullPatience = std::chrono::seconds(30);
 constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
 // Whose drift is no number this often within so many rounds has to go.
 constexpr std::size_t kMostResets = 3;
@@ -274,9 +275,12 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::St
   member->stage = Stage::kReady;
   if (pulled.ok()) {
     member->root = root;
+    member->pulls_fail_since.reset();
   } else if (root == round_->root()) {
     // Not because a newer base has come meanwhile.
-    if (++member->failed_pulls >= kMostFailedPulls) {
+    const runtime::Time now = context_->Now();
+    if (!member->pulls_fail_since.has_value()) member->pulls_fail_since = now;
+    if (now - *member->pulls_fail_since >= kPullPatience) {
       Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
                              absl::StrCat("no member could hand the model over: ", Message(pulled)),
                              "check that the workers reach each other: rondo join --advertise"));

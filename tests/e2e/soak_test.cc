@@ -69,6 +69,7 @@ TEST(Soak, KillsAndJoinsLeaveNoGapAndNothingBehind) {
   runtime::SeededRandom random(20241127);
   std::vector<Sample> samples;
   int kills = 0, joins = 0;
+  std::size_t seen = 0;
   const auto begin = steady_clock::now();
   const auto seconds = [&] { return runtime::ToSeconds(steady_clock::now() - begin); };
   while (seconds() < duration) {
@@ -89,6 +90,10 @@ TEST(Soak, KillsAndJoinsLeaveNoGapAndNothingBehind) {
     if (seconds() > std::min(120.0, duration / 3)) {
       samples.push_back({seconds(), ResidentMebibytes(head)});
     }
+    // What a gap waits for, while it lasts.
+    const std::size_t now = EventsOf(folder, "sync").size();
+    if (now == seen) std::cout << seconds() << " s: " << cluster.Status() << std::endl;
+    seen = now;
     ASSERT_TRUE(cluster.head().WaitExit(std::chrono::milliseconds(0)) == std::nullopt)
         << cluster.head().Describe();
   }
