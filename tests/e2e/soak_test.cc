@@ -107,19 +107,29 @@ TEST(Soak, KillsAndJoinsLeaveNoGapAndNothingBehind) {
       << cluster.Status().dump();
   EXPECT_TRUE(Eventually([&] { return Descriptors(head) <= descriptors + 4; }))
       << Descriptors(head) << " descriptors, " << descriptors << " in the beginning";
-  double before = 0, gap = 0;
+  double before = 0, gap = 0, gap_begin = 0;
   const auto events = EventsOf(folder, "sync");
   for (const auto& sync : events) {
     const double at = sync.value("t", 0.0);
-    if (before > 0) gap = std::max(gap, at - before);
+    if (before > 0 && at - before > gap) {
+      gap = at - before;
+      gap_begin = before;
+    }
     before = at;
+  }
+  for (const char* kind : {"join", "death", "leave", "abort", "rollback"}) {
+    for (const auto& event : EventsOf(folder, kind)) {
+      const double at = event.value("t", 0.0);
+      if (gap > 5 && at >= gap_begin && at <= gap_begin + gap) std::cout << event << "\n";
+    }
   }
   std::cout << duration << " s: " << kills << " machines killed, " << joins << " joined, "
             << events.size() << " synchronizations, " << EventsOf(folder, "abort").size()
             << " aborts, " << EventsOf(folder, "rollback").size() << " rollbacks; longest gap "
-            << gap << " s; head " << (samples.empty() ? 0 : samples.back().mebibytes)
-            << " MiB resident, " << SlopePerMinute(samples) << " MiB/min, " << descriptors
-            << " descriptors before, " << Descriptors(head) << " after\n";
+            << gap << " s at " << gap_begin << "; head "
+            << (samples.empty() ? 0 : samples.back().mebibytes) << " MiB resident, "
+            << SlopePerMinute(samples) << " MiB/min, " << descriptors << " descriptors before, "
+            << Descriptors(head) << " after\n";
   EXPECT_LT(gap, 10);
   if (duration >= 300) {
     EXPECT_LT(SlopePerMinute(samples), 1);
