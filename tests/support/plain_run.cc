@@ -22,7 +22,7 @@ using actors::RunConfig;
 // The K models and what they agree on.
 class Models {
  public:
-  explicit Models(const RunConfig& config) : config_(config), weights_(config.run.workers, 1.0F) {
+  explicit Models(const RunConfig& config) : weights_(config.run.workers, 1.0F) {
     for (std::uint32_t rank = 0; rank < config.run.workers; ++rank) {
       trainers_.push_back(std::make_unique<QuadraticTrainer>(actors::TrainingOptionsOf(config)));
       REQUIRE(trainers_.back()
@@ -76,7 +76,6 @@ class Models {
     return {local.begin(), local.end()};
   }
 
-  const RunConfig& config_;
   const std::vector<float> weights_;
   std::vector<std::unique_ptr<QuadraticTrainer>> trainers_;
   std::unique_ptr<actors::Summarizer> summarizer_;
