@@ -11,6 +11,7 @@ namespace {
 using membership::BuildNodeFrame;
 using membership::Holds;
 
+constexpr char kHeadStopped[] = "HEAD_STOPPED";
 constexpr Duration kFirstJoinDelay = std::chrono::milliseconds(100);
 constexpr Duration kLongestJoinDelay = std::chrono::seconds(2);
 
@@ -74,7 +75,7 @@ bool HeadLink::OnFrame(NodeId from, const FrameReader& frame) {
     ++parts_.drops.handshake;
   } else if (Holds<membership::Goodbye>(frame)) {
     const auto goodbye = Context::DecodeBody<membership::Goodbye>(frame);
-    Lose(MakeError("HEAD_STOPPED", Exit::kHeadUnreachable,
+    Lose(MakeError(kHeadStopped, Exit::kHeadUnreachable,
                    absl::StrCat("the head stopped: ", goodbye.ok() ? goodbye->reason : "")));
   } else {
     return !Holds<membership::HeartbeatAnswer>(frame);
@@ -188,7 +189,12 @@ void HeadLink::Miss(const absl::Status& why) {
 void HeadLink::Lose(const absl::Status& why) {
   const State before = std::exchange(state_, State::kLost);
   if (before == State::kLost) return;
-  parts_.options.log.Error(before == State::kJoined ? "head_lost" : "join_failed", {{"why", why}});
+  if (HasUserError(why) && ToUserError(why).code == kHeadStopped) {
+    parts_.options.log.Info("head_stopped", {{"why", why}});
+  } else {
+    parts_.options.log.Error(before == State::kJoined ? "head_lost" : "join_failed",
+                             {{"why", why}});
+  }
   parts_.roster.Remove(kHeadNode);
   if (before == State::kJoined) parts_.host.OnDown(head_, why);
   if (before != State::kJoined || parts_.options.end_when_head_is_lost) parts_.host.OnEnd(why);

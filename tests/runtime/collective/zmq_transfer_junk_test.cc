@@ -147,7 +147,9 @@ TEST_F(ZmqTransferJunk, StrangersThatSpeakZmtpAreCountedByWhatTheySay) {
   for (const auto& [parts, reason] : rows) {
     const std::uint64_t before = donor_->Dropped().*reason;
     stranger->Say(parts);
-    EXPECT_TRUE(Eventually([&] { return donor_->Dropped().*reason == before + 1; })) << parts[0];
+    // clang 14 does not let a lambda take a structured binding by reference.
+    EXPECT_TRUE(Eventually([&, why = reason] { return donor_->Dropped().*why == before + 1; }))
+        << parts[0];
   }
   // A connection that said junk may still ask properly.
   stranger->Say({request});
