@@ -58,9 +58,10 @@ absl::Status SaveCheckpoint(const Checkpoint& checkpoint, const std::string& pat
                 .root = checkpoint.root};
   JsonWriter writer;
   Visit(writer, header);
-  std::string bytes = Line(writer.Take()) + "\n";
-  bytes.append(reinterpret_cast<const char*>(floats.data()), floats.size_bytes());
-  const absl::Status written = runtime::ReplaceFile(path, bytes);
+  const absl::Status written = runtime::ReplaceFile(
+      path, {Line(writer.Take()),
+             "\n",
+             {reinterpret_cast<const char*>(floats.data()), floats.size_bytes()}});
   if (written.ok()) return written;
   return runtime::MakeError("CHECKPOINT_FAILED", runtime::Exit::kRunFailed,
                             std::string(written.message()), "free some space");

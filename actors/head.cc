@@ -34,10 +34,6 @@ bool IsWorkerOfMachine(const std::string& worker, const std::string& machine) {
          worker.find_first_not_of("0123456789", machine.size() + 1) == std::string::npos;
 }
 
-runtime::Duration Seconds(double seconds) {
-  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
-}
-
 }  // namespace
 
 absl::Status Head::OnStart(runtime::Context& context) {
@@ -202,7 +198,7 @@ absl::Status Head::On(runtime::Context& context, const SubmitRun& submit,
 }
 
 void Head::WaitForWorkers() {
-  context_->After(Seconds(run_->config.run.wait),
+  context_->After(runtime::FromSeconds(run_->config.run.wait),
                   [this, number = run_->number] { OnWaitedTooLong(number); });
 }
 

@@ -15,6 +15,7 @@
 
 #include "runtime/base/error.h"
 #include "runtime/base/failpoint.h"
+#include "runtime/base/file_io.h"
 #include "runtime/base/status.h"
 
 namespace actors {
@@ -47,20 +48,9 @@ int Lock(const std::string& path) {
     return -1;
   }
   const std::string self = absl::StrCat(getpid(), "\n");
-  if (ftruncate(lock, 0) != 0 || write(lock, self.data(), self.size()) < 0) {
-    // Who holds it is told only to people.
-  }
+  // Who holds it is told only to people: if the disk takes no more, they see an older one.
+  if (ftruncate(lock, 0) == 0) (void)runtime::WriteAll(lock, self);
   return lock;
-}
-
-bool WriteAll(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return true;
 }
 
 }  // namespace
@@ -137,10 +127,10 @@ absl::Status FileJournal::Append(const JournalRecord& record) {
   const bool commit = std::holds_alternative<CommitRecord>(record);
   if (commit) runtime::HitFailpoint("head.commit");
   const std::string line = ToLine(record) + "\n";
-  if (lseek(file_, static_cast<off_t>(length_), SEEK_SET) < 0 || !WriteAll(file_, line) ||
-      fdatasync(file_) != 0) {
-    return TakeBack(std::strerror(errno));
-  }
+  int error = lseek(file_, static_cast<off_t>(length_), SEEK_SET) < 0 ? errno : 0;
+  if (error == 0) error = runtime::WriteAll(file_, line);
+  if (error == 0 && fdatasync(file_) != 0) error = errno;
+  if (error != 0) return TakeBack(std::strerror(error));
   length_ += line.size();
   if (commit) runtime::HitFailpoint("head.committed");
   return absl::OkStatus();

@@ -17,15 +17,8 @@ namespace {
 
 using runtime::NodeId;
 
-// A base comes at 1 MB/s at least.
-constexpr double kSlowestBytesPerSecond = 1e6;
-constexpr double kSeconds = 10;
 // The members may not serve the base of a commit that is still on its way to them.
 constexpr runtime::Duration kTryAgainAfter = std::chrono::milliseconds(500);
-
-runtime::Duration Seconds(double seconds) {
-  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
-}
 
 }  // namespace
 
@@ -49,12 +42,11 @@ void Monitor::TakeCheckpointIfDue() {
                           .root = checkpoint.root,
                           .step = checkpoint.step,
                           .path = absl::StrCat(options_.folder, "/checkpoint-", round)};
-  const double bytes = static_cast<double>(reference_->total) * sizeof(float);
   runtime::TransferJob job{
       .root = checkpoint.root,
       .layout_hash = checkpoint.layout_hash,
       .into = checkpoint.floats->span(),
-      .deadline = context_->Now() + Seconds(kSeconds + bytes / kSlowestBytesPerSecond)};
+      .deadline = context_->Now() + runtime::LongestCarriage(reference_->total)};
   for (const Member& member : round_->members()) {
     job.donors.push_back({member.node, members_.at(member.node).ready->transfer});
   }

@@ -8,6 +8,7 @@
 #include "actors/run_options.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -20,23 +21,12 @@ using runtime::NodeId;
 constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
 // A lost connection and the launcher's word of how the process ended arrive in any order.
 constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
-// A model comes at 1 MB/s at least, and a newcomer that cannot fetch it is let go.
-constexpr double kSlowestPullBytesPerSecond = 1e6;
-constexpr double kPullSeconds = 10;
 // Donors that are dead may not be known as such yet, for as long as any profile's bound.
 constexpr runtime::Duration kPullPatience = std::chrono::seconds(30);
 constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
 // Whose drift is no number this often within so many rounds has to go.
 constexpr std::size_t kMostResets = 3;
 constexpr std::uint64_t kResetWindow = 100;
-
-runtime::Duration Seconds(double seconds) {
-  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
-}
-
-std::string Message(const absl::Status& status) {
-  return std::string(status.message().data(), status.message().size());
-}
 
 }  // namespace
 
@@ -215,7 +205,7 @@ absl::Status Monitor::MakeRound() {
   const SyncPolicyOptions policy_options = SyncPolicyOptionsOf(config, reference_->trainable);
   absl::StatusOr<std::unique_ptr<MonitorPolicy>> policy = MakeMonitorPolicy(policy_options);
   if (!policy.ok()) {
-    return MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status()));
+    return MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(policy.status()));
   }
   theta_ = policy_options.theta;
   policy_ = *std::move(policy);
@@ -246,11 +236,10 @@ absl::Status Monitor::MakeRound() {
 
 void Monitor::Pull(MemberBook& member) {
   member.stage = Stage::kPulling;
-  const double seconds = kPullSeconds + static_cast<double>(reference_->total * sizeof(float)) /
-                                            kSlowestPullBytesPerSecond;
+  const runtime::Duration longest = runtime::LongestCarriage(reference_->total);
   PullBase pull{.run = options_.run,
                 .root = round_->root(),
-                .seconds = seconds,
+                .seconds = runtime::ToSeconds(longest),
                 .keep_drift = member.recovered.has_value()};
   // Newcomers share the members out between them.
   const std::vector<Member>& members = round_->members();
@@ -263,7 +252,7 @@ void Monitor::Pull(MemberBook& member) {
     pull.donors.push_back(
         {.node = context_->self().node, .endpoint = options_.transfer->endpoint()});
   }
-  context_->Ask(WorkerAt(member.node), pull, Seconds(seconds) + kObituaryTimeout,
+  context_->Ask(WorkerAt(member.node), pull, longest + kObituaryTimeout,
                 [this, node = member.node, root = pull.root](absl::StatusOr<Nothing> pulled) {
                   if (!ended_) OnPulled(node, root, pulled.status());
                 });
@@ -282,7 +271,8 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::St
     if (!member->pulls_fail_since.has_value()) member->pulls_fail_since = now;
     if (now - *member->pulls_fail_since >= kPullPatience) {
       Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
-                             absl::StrCat("no member could hand the model over: ", Message(pulled)),
+                             absl::StrCat("no member could hand the model over: ",
+                                          runtime::MessageOf(pulled)),
                              "check that the workers reach each other: rondo join --advertise"));
       return;
     }
@@ -339,7 +329,7 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
 void Monitor::CheckWait() {
   // If nobody is heard at all, nobody is called dead: the fault may be ours.
   if (round_ != nullptr && !round_->members().empty() &&
-      context_->Now() - heard_ >= Seconds(options_.config.run.wait)) {
+      context_->Now() - heard_ >= runtime::FromSeconds(options_.config.run.wait)) {
     return Fail(MakeError(
         "NOT_ENOUGH_WORKERS", Exit::kTimedOut,
         absl::StrCat("none of ", round_->members().size(), " workers was heard for ",
@@ -350,7 +340,7 @@ void Monitor::CheckWait() {
   if (!lacks_workers_since_.has_value()) return;
   const RunConfig& config = options_.config;
   const std::size_t there = round_ == nullptr ? 0 : round_->members().size();
-  if (context_->Now() - *lacks_workers_since_ < Seconds(config.run.wait)) return;
+  if (context_->Now() - *lacks_workers_since_ < runtime::FromSeconds(config.run.wait)) return;
   // Loading may take longer than the wait; it has a deadline of its own.
   if (round_ == nullptr && members_.size() >= config.run.min_workers) return;
   lacks_workers_since_.reset();
@@ -413,9 +403,9 @@ void Monitor::Lose(NodeId node, const absl::Status& why) {
   const absl::Status lost =
       MakeError("WORKER_LOST", Exit::kRunFailed,
                 absl::StrCat("the worker in slot ", member->slot, " (node ", node.ShortName(),
-                             ") was lost at step ", step(), ": ", Message(why)),
+                             ") was lost at step ", step(), ": ", runtime::MessageOf(why)),
                 "add machines with rondo join");
-  last_loss_reason_ = Message(lost);
+  last_loss_reason_ = runtime::MessageOf(lost);
   const bool was_member = member->stage == Stage::kMember;
   absent_.erase(node);
   if (was_member) {
@@ -466,7 +456,7 @@ void Monitor::LetGoOfStuck(NodeId node, double seconds) {
 void Monitor::Expel(const MemberBook& member, const absl::Status& why) {
   const NodeId node = member.node;
   ++deaths_;
-  last_loss_reason_ = Message(why);
+  last_loss_reason_ = runtime::MessageOf(why);
   listener_.OnMemberLost(options_.run, node, member.slot, why);
   Refuse(node, why);
   Perform(round_->OnLost({node}, why, context_->Now()));

@@ -3,9 +3,8 @@
 //   base    global model of the last committed round; changes only at Commit
 //   local   live parameters, the trainer's; written by Step and Commit
 //   shadow  what the ring leaves behind; the next base, if the head commits it
-//   mark    `local` as the ring read it, of a worker that trains on before it knows whether the
-//   head
-//           commits (protocol.md 7); allocated only then
+//   mark    `local` as the ring read it, of a worker that trains on before it knows whether that
+//           ring is committed (protocol.md 7); allocated only then
 //   xi      direction of the last global update (estimator `linear` only)
 //
 // All of it belongs to the worker's training thread, except that the ring reads `local` and `base`

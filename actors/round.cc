@@ -20,15 +20,9 @@ using runtime::Time;
 constexpr runtime::Duration kFinishTimeout = std::chrono::seconds(3);
 // A run that ended well may have a large model to send to the head.
 constexpr runtime::Duration kSaveTimeout = std::chrono::seconds(60);
-// protocol.md 6, L3: the first ring is predicted at 1 MB/s, later ones from the usual.
-constexpr double kFirstRingBytesPerSecond = 1e6;
-constexpr double kFirstRingSeconds = 10;
+// protocol.md 6, L3: later rings than the first are predicted from the usual.
 constexpr double kRingFactor = 3;
 constexpr double kRingSeconds = 2;
-
-runtime::Duration Seconds(double seconds) {
-  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
-}
 
 }  // namespace
 
@@ -219,12 +213,9 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
 void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kRinging;
   started_at_ = now;
-  const double predicted =
-      usual_ring_seconds_ > 0
-          ? kRingFactor * usual_ring_seconds_ + kRingSeconds
-          : static_cast<double>(options_.model_floats) * sizeof(float) / kFirstRingBytesPerSecond +
-                kFirstRingSeconds;
-  deadline_ = now + Seconds(predicted);
+  deadline_ = now + (usual_ring_seconds_ > 0
+                         ? runtime::FromSeconds(kRingFactor * usual_ring_seconds_ + kRingSeconds)
+                         : runtime::LongestCarriage(options_.model_floats));
   std::vector<Member> ring;
   for (const std::uint32_t rank : ring_order_) {
     ring.push_back(members_[rank]);

@@ -9,6 +9,7 @@
 #include "actors/round.h"
 #include "actors/training/partition.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -170,7 +171,7 @@ RoundActions Round::Part(const std::vector<NodeId>& nodes, const absl::Status& w
   } else {
     OweWhatIsInterrupted();
     if (phase_ == Phase::kRinging) {
-      const std::string reason(why.message().data(), why.message().size());
+      const std::string reason = runtime::MessageOf(why);
       actions.push_back(Aborted{.step = step_, .fence = fence_, .reason = reason});
       SendToAll(AbortAttempt{.reason = reason}, actions);
     }
@@ -295,7 +296,7 @@ std::vector<NodeId> Round::WhoIsStuck(Time now) const {
 // --------------------------------------------------------------------------- another attempt ----
 
 void Round::AbortForAnother(const absl::Status& why, RoundActions& actions) {
-  last_failure_ = std::string(why.message().data(), why.message().size());
+  last_failure_ = runtime::MessageOf(why);
   actions.push_back(Aborted{.step = step_, .fence = fence_, .reason = last_failure_});
   SendToAll(AbortAttempt{.reason = last_failure_}, actions);
 }

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "runtime/base/error.h"
+#include "runtime/base/file_io.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
@@ -24,21 +25,15 @@ absl::Status Failed(const std::string& what, const std::string& path, const std:
                             "give a writable folder with space in run.out (--out DIR)");
 }
 
-absl::Status WriteAll(int file, const std::string& text, const std::string& path) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(file, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Failed("write", path, std::strerror(errno));
-    done += static_cast<std::size_t>(count);
-  }
-  return absl::OkStatus();
+absl::Status WriteTo(int file, const std::string& text, const std::string& path) {
+  const int error = runtime::WriteAll(file, text);
+  return error == 0 ? absl::OkStatus() : Failed("write", path, std::strerror(error));
 }
 
 absl::Status WriteFile(const std::string& path, const std::string& text) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (file < 0) return Failed("write", path, std::strerror(errno));
-  absl::Status written = WriteAll(file, text, path);
+  absl::Status written = WriteTo(file, text, path);
   // Some file systems tell of a full disk only here.
   if (close(file) != 0 && written.ok()) written = Failed("write", path, std::strerror(errno));
   return written;
@@ -128,7 +123,7 @@ std::string RunFolder::LogPath(std::uint32_t slot) const {
 }
 
 absl::Status RunFolder::Append(const RunEvent& event) {
-  return WriteAll(metrics_, ToJson(event) + "\n", PathOf(RunFile::kMetrics));
+  return WriteTo(metrics_, ToJson(event) + "\n", PathOf(RunFile::kMetrics));
 }
 
 }  // namespace actors

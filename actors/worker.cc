@@ -23,10 +23,6 @@ constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
 // Orders that wait until a ring has let go of the replica; a monitor sends fewer in that time.
 constexpr std::size_t kMostDeferred = 32;
 
-std::string Message(const absl::Status& status) {
-  return std::string(status.message().data(), status.message().size());
-}
-
 }  // namespace
 
 absl::Status Worker::OnStart(runtime::Context& context) {
@@ -124,7 +120,7 @@ void Worker::Obey(const OpenView& view, const Order& order) {
 void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state) {
   if (IsOrphan()) return;
   if (!placed.ok()) {
-    SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = Message(placed)});
+    SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = runtime::MessageOf(placed)});
   } else if (run_->policy->Reports()) {
     SendReport(state);
   } else if (view.hold) {
@@ -191,7 +187,7 @@ void Worker::OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
   if (!result.ok()) {
     if (absl::IsAborted(result.status())) return;
     SendAnswer(Fail{.code = absl::IsDataLoss(result.status()) ? kRingCorrupt : kRingFailed,
-                    .message = Message(result.status())});
+                    .message = runtime::MessageOf(result.status())});
     return;
   }
   SendAnswer(Done{.root = result->root,
@@ -243,7 +239,7 @@ void Worker::Evaluate(bool shadow) {
       run->totals.evaluate_seconds += seconds;
       if (run->last_order != asked) return;  // A new view opened meanwhile.
       if (!counts.ok()) {
-        SendAnswer(Fail{.code = "WORKER_FAILED", .message = Message(counts.status())});
+        SendAnswer(Fail{.code = "WORKER_FAILED", .message = runtime::MessageOf(counts.status())});
         return;
       }
       SendAnswer(Evaluated{
@@ -336,7 +332,7 @@ void Worker::OnStepped(Stepped stepped) {
     SendAnswer(Fail{.code = "WORKER_FAILED",
                     .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
                                             run_->config.optimizer.learning_rate, ": ",
-                                            Message(stepped.status))});
+                                            runtime::MessageOf(stepped.status))});
     return;
   }
   run_->ready_is_finite = stepped.finite;

@@ -5,16 +5,13 @@
 #include "actors/run_options.h"
 #include "actors/worker.h"
 #include "runtime/base/error.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
 
 using runtime::Exit;
 using runtime::MakeError;
-
-std::string Message(const absl::Status& status) {
-  return std::string(status.message().data(), status.message().size());
-}
 
 }  // namespace
 
@@ -61,7 +58,8 @@ void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
   absl::StatusOr<std::unique_ptr<WorkerPolicy>> policy =
       MakeWorkerPolicy(SyncPolicyOptionsOf(run_->config, run_->replica->layout().trainable));
   if (!policy.ok()) {
-    responder.Answer(MakeError("CONFIG_CONFLICT", Exit::kUsage, Message(policy.status())));
+    responder.Answer(
+        MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(policy.status())));
     run_ = nullptr;
     return;
   }
@@ -91,12 +89,10 @@ absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
     responder.Answer(absl::FailedPreconditionError("this worker is no newcomer of that run"));
     return absl::OkStatus();
   }
-  runtime::TransferJob job{
-      .root = pull.root,
-      .layout_hash = run_->replica->layout_hash(),
-      .into = run_->replica->shadow(),
-      .deadline = context.Now() + std::chrono::duration_cast<runtime::Duration>(
-                                      std::chrono::duration<double>(pull.seconds))};
+  runtime::TransferJob job{.root = pull.root,
+                           .layout_hash = run_->replica->layout_hash(),
+                           .into = run_->replica->shadow(),
+                           .deadline = context.Now() + runtime::FromSeconds(pull.seconds)};
   for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
   pulling_.emplace(std::move(responder));
   parts_.transfer.Fetch(std::move(job), [this, run = run_, root = pull.root, keep = pull.keep_drift,

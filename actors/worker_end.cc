@@ -8,6 +8,7 @@
 
 #include "actors/worker.h"
 #include "runtime/base/error.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -20,10 +21,6 @@ constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
 constexpr runtime::Duration kLeaveTimeout = std::chrono::seconds(60);
 // The head has this long to take the last words of a failed run.
 constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
-
-std::string Message(const absl::Status& status) {
-  return std::string(status.message().data(), status.message().size());
-}
 
 }  // namespace
 
@@ -49,7 +46,7 @@ void Worker::Obey(const Finish& finish, const Order& order) {
       if (saved.ok()) {
         SendModel(path, 0);
       } else {
-        SendAnswer(Fail{.code = "MODEL_NOT_SAVED", .message = Message(saved)});
+        SendAnswer(Fail{.code = "MODEL_NOT_SAVED", .message = runtime::MessageOf(saved)});
         SendFinished();
       }
     });
@@ -126,9 +123,9 @@ absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
   run_->ending = true;
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
   if (runtime::ToUserError(why).exit == Exit::kHeadUnreachable) {
-    SaveBaseAndQuit(
-        MakeError("HEAD_LOST", Exit::kHeadUnreachable,
-                  absl::StrCat("the head went away in the middle of a run: ", Message(why))));
+    SaveBaseAndQuit(MakeError(
+        "HEAD_LOST", Exit::kHeadUnreachable,
+        absl::StrCat("the head went away in the middle of a run: ", runtime::MessageOf(why))));
   } else {
     Quit(why);  // The head lives and has let us go: the run goes on without us and our drift.
   }
@@ -150,7 +147,7 @@ void Worker::SaveBaseAndQuit(const absl::Status& why) {
                      saved.ok()
                          ? absl::StrCat(error.message, "; the last committed model is in ", path)
                          : absl::StrCat(error.message, "; the last committed model could ",
-                                        "not be written: ", Message(saved)),
+                                        "not be written: ", runtime::MessageOf(saved)),
                      error.hint));
     });
   });

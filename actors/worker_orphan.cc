@@ -18,13 +18,6 @@ using runtime::MakeError;
 
 // A worker without a run waits this long for its head.
 constexpr runtime::Duration kIdlePatience = std::chrono::seconds(600);
-// A ring that nobody watches over may take as long as a monitor would give the first one.
-constexpr double kRingSeconds = 10;
-constexpr double kSlowestRingBytesPerSecond = 1e6;
-
-runtime::Duration Seconds(double seconds) {
-  return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(seconds));
-}
 
 }  // namespace
 
@@ -37,7 +30,7 @@ absl::Status Worker::OnNodeUp(runtime::Context& context, const runtime::NodeInfo
 
 void Worker::OnHeadMissing(const absl::Status& why) {
   if (run_ != nullptr && !run_->ending && run_->was_member) {
-    if (!IsOrphan()) WaitForHead(Seconds(run_->config.run.orphan_timeout));
+    if (!IsOrphan()) WaitForHead(runtime::FromSeconds(run_->config.run.orphan_timeout));
     BecomeOrphan();
     return;
   }
@@ -73,8 +66,7 @@ void Worker::BecomeOrphan() {
   if (run_->stepping) return;
   if (!run_->ringing.has_value()) return TrainOnAlone();
   // The others may complete it, and have told the head that they did: it is not given up lightly.
-  const double bytes = static_cast<double>(run_->replica->layout().total) * sizeof(float);
-  context_->After(Seconds(kRingSeconds + bytes / kSlowestRingBytesPerSecond),
+  context_->After(runtime::LongestCarriage(run_->replica->layout().total),
                   [this, run = run_, fence = *run_->ringing] {
                     if (run == run_ && IsOrphan() && run->ringing == fence) AbortRingAlone();
                   });

@@ -71,9 +71,8 @@ class FdaMonitorPolicy final : public MonitorPolicy {
 
  private:
   Verdict Error(const Ballot& ballot, const absl::Status& status) const {
-    Verdict verdict = {.decision = SyncDecision::kError,
-                       .reason = std::string(status.message().data(), status.message().size()),
-                       .error = status};
+    Verdict verdict = {
+        .decision = SyncDecision::kError, .reason = runtime::MessageOf(status), .error = status};
     for (std::size_t k = 0; k < ballot.states.size() && !verdict.culprit.has_value(); ++k) {
       if (!estimator_->CheckState(ballot.states[k]).ok()) verdict.culprit = k;
     }

@@ -344,7 +344,7 @@ absl::StatusOr<runtime::Duration> ParseDuration(const std::string& flag, const s
     const auto [rest, error] = std::from_chars(text.data(), last, number);
     const double total = number * seconds;
     if (error != std::errc() || rest != last || !(total > 0) || total > 7 * 24 * 3600) break;
-    return std::chrono::duration_cast<runtime::Duration>(std::chrono::duration<double>(total));
+    return runtime::FromSeconds(total);
   }
   return InvalidValue(flag, text, expected);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/base/error.h"
+#include "runtime/base/file_io.h"
 #include "runtime/base/status.h"
 
 namespace apps {
@@ -38,13 +39,9 @@ class PartialFile {
                               "give --fetch a writable folder with space");
   }
   absl::Status Append(const std::vector<std::uint8_t>& bytes, std::size_t count) {
-    for (std::size_t done = 0; done < count;) {
-      const ssize_t written = write(file_, bytes.data() + done, count - done);
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return Failed();
-      done += static_cast<std::size_t>(written);
-    }
-    return absl::OkStatus();
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), count);
+    errno = runtime::WriteAll(file_, text);
+    return errno == 0 ? absl::OkStatus() : Failed();
   }
   absl::Status Keep() {
     if (fsync(file_) != 0 || std::rename(partial_.c_str(), path_.c_str()) != 0) return Failed();

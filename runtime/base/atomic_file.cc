@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "runtime/base/file_io.h"
+
 namespace runtime {
 namespace {
 
@@ -15,25 +17,18 @@ absl::Status Failed(const char* what, const std::string& path, int error) {
                                 std::strerror(error));
 }
 
-// 0, or the errno of what failed.
-int WriteAll(int file, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return fsync(file) == 0 ? 0 : errno;
-}
-
 }  // namespace
 
-absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
+absl::Status ReplaceFile(const std::string& path, std::initializer_list<std::string_view> pieces) {
   // The process id keeps two processes that save to one path apart.
   const std::string temporary = path + ".tmp-" + std::to_string(getpid());
   const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (file < 0) return Failed("create", temporary, errno);
-  int error = WriteAll(file, bytes);
+  int error = 0;
+  for (const std::string_view piece : pieces) {
+    if (error == 0) error = WriteAll(file, piece);
+  }
+  if (error == 0 && fsync(file) != 0) error = errno;
   if (close(file) != 0 && error == 0) error = errno;
   if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return absl::OkStatus();

@@ -21,9 +21,12 @@ class SteadyClock final : public Clock {
   Time Now() const override { return std::chrono::steady_clock::now(); }
 };
 
-// Seconds as a double, for reports only.
+// Seconds as a double, for reports and options only.
 inline double ToSeconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
+}
+inline Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
 }  // namespace runtime

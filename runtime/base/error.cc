@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace runtime {
 namespace {
@@ -69,7 +70,7 @@ absl::StatusOr<Exit> ExitOf(int code) {
 UserError ToUserError(const absl::Status& status) {
   REQUIRE(!status.ok());
   const std::string code = Payload(status, kCodeUrl);
-  const std::string message(status.message().data(), status.message().size());
+  const std::string message = MessageOf(status);
   if (code.empty()) {
     return {.code = "INTERNAL", .exit = Exit::kInternal, .message = status.ToString()};
   }

@@ -5,7 +5,17 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <string>
 #include <utility>
+
+namespace runtime {
+
+// Abseil's string_view is no std::string_view here.
+inline std::string MessageOf(const absl::Status& status) {
+  return std::string(status.message().data(), status.message().size());
+}
+
+}  // namespace runtime
 
 // Returns from the enclosing function if `expression` is not OK.
 #define RETURN_IF_ERROR(expression)                                       \

@@ -50,6 +50,12 @@ struct RingOptions {
 };
 inline constexpr std::uint32_t kMaxCredits = 32;
 
+// How long a vector of so many floats may take, by ring or by transfer, before anything was
+// measured: 10 s, and 1 MB/s (protocol.md 6, L3).
+inline Duration LongestCarriage(std::uint64_t floats) {
+  return FromSeconds(10 + static_cast<double>(floats) * sizeof(float) / 1e6);
+}
+
 enum class RingTransport {
   kAuto,  // ipc between members of one host, else tcp.
   kTcp,
