@@ -357,6 +357,10 @@ void Head::OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
   run_->synchronizations = to;
 }
 
+void Head::OnNote(std::uint64_t run, const std::string& message) {
+  Emit({.what = NoteEvent{.step = run_->step, .message = message}});
+}
+
 void Head::OnProgress(std::uint64_t run, const Progress& progress) {
   run_->step = progress.step;
   const bool threshold = run_->config.strategy.name == Strategy::kFda;

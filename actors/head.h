@@ -146,6 +146,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void OnAborted(std::uint64_t run, const Aborted& event) override;
   void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
                     std::uint64_t step) override;
+  void OnNote(std::uint64_t run, const std::string& message) override;
   void OnProgress(std::uint64_t run, const Progress& progress) override;
   void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) override;
   void OnTested(std::uint64_t run, const Tested& event) override;

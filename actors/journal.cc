@@ -53,6 +53,15 @@ int Lock(const std::string& path) {
   return lock;
 }
 
+// That the file is there must outlive the power, too.
+bool SyncFolder(const std::string& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool synced = fsync(descriptor) == 0;
+  close(descriptor);
+  return synced;
+}
+
 }  // namespace
 
 bool FileJournal::IsIn(const std::string& folder) {
@@ -74,8 +83,9 @@ absl::StatusOr<FileJournal::Opened> FileJournal::Open(const std::string& folder)
   if (lock < 0) return Unreadable(lock_path, std::strerror(errno));
   const std::string path = JournalPath(folder);
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0) {
+  if (file < 0 || !SyncFolder(folder)) {
     const std::string why = std::strerror(errno);
+    if (file >= 0) close(file);
     close(lock);
     return Unreadable(path, why);
   }

@@ -113,6 +113,8 @@ class RunListener {
   // Nobody held the base of round `from`; the run goes on from that of round `to`.
   virtual void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
                             std::uint64_t step) = 0;
+  // Something is amiss that does not stop the run.
+  virtual void OnNote(std::uint64_t run, const std::string& message) = 0;
   virtual void OnProgress(std::uint64_t run, const Progress& progress) = 0;
   virtual void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) = 0;
   virtual void OnTested(std::uint64_t run, const Tested& event) = 0;
@@ -179,6 +181,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::optional<Recovered> recovered;  // It keeps its drift.
     runtime::Hash128 root;               // Of the base it holds, until it is a member.
     std::optional<runtime::Time> pulls_fail_since;
+    runtime::Time returns_since{};      // It was first asked to Recover.
     std::vector<std::uint64_t> resets;  // Rounds at which its drift was no number.
     std::uint64_t first_order = 0;      // Opened the view that first held it.
     std::uint64_t last_answer = 0;
@@ -230,6 +233,10 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
 
   // Members that come back (monitor_return.cc).
   void AskToRecover(MemberBook& member);
+  void Resolve(MemberBook& member);
+  // Whether a question to a returning member, which failed with `why`, is worth another try; if
+  // not, and its node lives, it is let go.
+  bool AsksAgain(const MemberBook& member, const absl::Status& why);
   void OnRecovered(runtime::NodeId node, absl::StatusOr<Recovered> recovered);
   void OnStray(MemberBook& member);
   // Until all who may come back have reached `stage`, or have been waited for long enough.
@@ -237,6 +244,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void ResolveWhoTold();
   void OnResolved(runtime::NodeId node, bool committed, const absl::Status& resolved);
   void ResumeRun();
+  absl::Status TakeOverWhatTheJournalLacks(RunPosition& position);
   absl::Status MakeRound();
   absl::Status RecordCommit(const CommitRecord& record);
   void RecordView(const std::vector<Member>& members);
@@ -267,6 +275,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   std::optional<CheckpointRecord> checkpoint_;
   runtime::Time next_checkpoint_{};  // Not before.
   bool taking_checkpoint_ = false;
+  std::string checkpoint_failure_;  // That was told; "" since the last one that was kept.
   bool rolling_back_ = false;
   runtime::Hash128 offered_;  // Root of the base that this process hands out.
   std::string last_loss_reason_;

@@ -11,6 +11,7 @@
 #include "actors/monitor.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -67,7 +68,18 @@ void Monitor::OnCheckpoint(const CheckpointRecord& record, const absl::Status& t
   taking_checkpoint_ = false;
   next_checkpoint_ = context_->Now() + kTryAgainAfter;
   const absl::Status kept = taken.ok() ? options_.journal->Append(record) : taken;
-  if (!kept.ok()) return;  // The one before is still there; this is tried again.
+  if (!kept.ok()) {
+    // The one before is still there, and this is tried again. That the members hold a newer base by
+    // now is nothing to tell.
+    const std::string why = absl::IsNotFound(kept) ? "" : runtime::MessageOf(kept);
+    if (!why.empty() && why != checkpoint_failure_) {
+      listener_.OnNote(options_.run,
+                       absl::StrCat("no checkpoint of round ", Number(record.round), ": ", why));
+    }
+    checkpoint_failure_ = why;
+    return;
+  }
+  checkpoint_failure_.clear();
   const std::optional<CheckpointRecord> before = std::exchange(checkpoint_, record);
   std::error_code error;
   if (before.has_value() && before->path != record.path) {

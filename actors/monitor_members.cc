@@ -22,6 +22,7 @@ constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
 // A lost connection and the launcher's word of how the process ended arrive in any order.
 constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
 // Donors that are dead may not be known as such yet, for as long as any profile's bound.
+constexpr runtime::Duration kLongestSilence = std::chrono::seconds(30);
 constexpr runtime::Duration kPullPatience = std::chrono::seconds(30);
 constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
 // Whose drift is no number this often within so many rounds has to go.
@@ -327,13 +328,18 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
 }
 
 void Monitor::CheckWait() {
+  const bool nobody = members_.empty() && (round_ == nullptr || round_->members().empty());
+  if (stop_requested_ && nobody) {
+    return Fail(MakeError("STOPPED", Exit::kRunFailed, "the run was stopped, and nobody is in it"));
+  }
   // If nobody is heard at all, nobody is called dead: the fault may be ours.
   if (round_ != nullptr && !round_->members().empty() &&
-      context_->Now() - heard_ >= runtime::FromSeconds(options_.config.run.wait)) {
+      context_->Now() - heard_ >=
+          std::max(kLongestSilence, runtime::FromSeconds(options_.config.run.wait))) {
     return Fail(MakeError(
         "NOT_ENOUGH_WORKERS", Exit::kTimedOut,
         absl::StrCat("none of ", round_->members().size(), " workers was heard for ",
-                     options_.config.run.wait, " s"),
+                     runtime::ToSeconds(context_->Now() - heard_), " s"),
         "see whether this machine's network works, then rondo head --resume or run again"));
   }
   if (round_ != nullptr && !round_->lacks_workers()) lacks_workers_since_.reset();

@@ -12,6 +12,7 @@
 #include "actors/monitor.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -20,9 +21,10 @@ using runtime::Exit;
 using runtime::MakeError;
 using runtime::NodeId;
 
+// A question or its answer may be lost with a connection that is cut; both can be asked again.
+constexpr runtime::Duration kAskTimeout = std::chrono::seconds(5);
 // A step, or a ring that is given up, may have to end first.
-constexpr runtime::Duration kRecoverTimeout = std::chrono::seconds(60);
-constexpr runtime::Duration kResolveTimeout = std::chrono::seconds(10);
+constexpr runtime::Duration kLongestReturn = std::chrono::seconds(120);
 
 }  // namespace
 
@@ -46,18 +48,34 @@ void Monitor::RecordView(const std::vector<Member>& members) {
                     .root = round_->root(),
                     .step = round_->step()};
   for (const Member& member : members) record.seats.push_back({member.node, member.slot});
-  (void)options_.journal->Append(record);
+  if (absl::Status written = options_.journal->Append(record); !written.ok()) {
+    listener_.OnNote(options_.run, runtime::MessageOf(written));
+  }
 }
 
 // --------------------------------------------------------------------------- who comes back ------
 
+bool Monitor::AsksAgain(const MemberBook& member, const absl::Status& why) {
+  if (absl::IsUnavailable(why))
+    return false;  // Gone again: OnNodeDown follows, or a newer question.
+  if (absl::IsDeadlineExceeded(why) && context_->Now() - member.returns_since < kLongestReturn) {
+    return true;
+  }
+  Refuse(member.node, MakeError("EVICTED", Exit::kEvicted,
+                                absl::StrCat("this worker did not come back into its run: ",
+                                             runtime::MessageOf(why)),
+                                "start it again: it joins as a new node"));
+  return false;
+}
+
 void Monitor::AskToRecover(MemberBook& member) {
+  if (member.stage != Stage::kAsked) member.returns_since = context_->Now();
   member.stage = Stage::kAsked;
   context_->Ask(WorkerAt(member.node),
                 Recover{.run = options_.run,
                         .head_epoch = options_.head_epoch,
                         .monitor = context_->self().actor},
-                kRecoverTimeout, [this, node = member.node](absl::StatusOr<Recovered> recovered) {
+                kAskTimeout, [this, node = member.node](absl::StatusOr<Recovered> recovered) {
                   if (!ended_) OnRecovered(node, std::move(recovered));
                 });
 }
@@ -66,8 +84,7 @@ void Monitor::OnRecovered(NodeId node, absl::StatusOr<Recovered> recovered) {
   MemberBook* const member = Find(node);
   if (member == nullptr || member->stage != Stage::kAsked) return;
   if (!recovered.ok()) {
-    // Gone again: OnNodeDown follows. Or it cannot end its step: the silent one is let go.
-    if (!absl::IsUnavailable(recovered.status())) Lose(node, recovered.status());
+    if (AsksAgain(*member, recovered.status())) AskToRecover(*member);
     return;
   }
   if (!recovered->in_run) {
@@ -112,31 +129,64 @@ void Monitor::ResolveWhoTold() {
   if (ended_ || round_ == nullptr) return;
   for (auto& [node, member] : members_) {
     if (member.stage != Stage::kTold) continue;
-    const std::optional<Recovered::InDoubt>& doubt = member.recovered->in_doubt;
-    const bool committed =
-        doubt.has_value() && std::ranges::any_of(commits_, [&](const CommitRecord& commit) {
-          return commit.fence == doubt->fence && commit.root == doubt->root;
-        });
     if (round_->members().empty()) round_->RaiseStep(member.recovered->step);
-    member.stage = Stage::kResolving;
-    context_->Ask(WorkerAt(node), Resolve{.run = options_.run, .committed = committed},
-                  kResolveTimeout, [this, node = node, committed](absl::StatusOr<Nothing> done) {
-                    if (!ended_) OnResolved(node, committed, done.status());
-                  });
+    Resolve(member);
   }
+}
+
+void Monitor::Resolve(MemberBook& member) {
+  const std::optional<Recovered::InDoubt>& doubt = member.recovered->in_doubt;
+  const bool committed =
+      doubt.has_value() && std::ranges::any_of(commits_, [&](const CommitRecord& commit) {
+        return commit.fence == doubt->fence && commit.root == doubt->root;
+      });
+  member.stage = Stage::kResolving;
+  context_->Ask(WorkerAt(member.node), actors::Resolve{.run = options_.run, .committed = committed},
+                kAskTimeout, [this, node = member.node, committed](absl::StatusOr<Nothing> done) {
+                  if (!ended_) OnResolved(node, committed, done.status());
+                });
 }
 
 void Monitor::OnResolved(NodeId node, bool committed, const absl::Status& resolved) {
   MemberBook* const member = Find(node);
   if (member == nullptr || member->stage != Stage::kResolving) return;
   if (!resolved.ok()) {
-    // Gone again, or it did not obey in time: what it holds now nobody knows.
-    if (!absl::IsUnavailable(resolved)) Lose(node, resolved);
+    if (AsksAgain(*member, resolved)) Resolve(*member);
     return;
   }
   member->root = committed ? member->recovered->in_doubt->root : member->ready->base_root;
   member->stage = Stage::kReady;
   AdmitWhoIsReady();
+}
+
+// A member that holds a later round than the journal tells of has heard its COMMIT: the disk has
+// lost it since. What it holds is the truth, also for those who are in doubt about that round.
+absl::Status Monitor::TakeOverWhatTheJournalLacks(RunPosition& position) {
+  for (const auto& [node, member] : members_) {
+    if (!member.recovered.has_value() || member.recovered->round < position.round) continue;
+    const runtime::Hash128& root = member.ready->base_root;
+    if (member.recovered->round > position.round) {
+      position.round = member.recovered->round;
+      position.root = root;
+    } else if (!position.root.IsNull() && position.root != root) {
+      return MakeError("REPLICAS_DIFFER", Exit::kUnreadable,
+                       absl::StrCat("slot ", member.slot, " (node ", node.ShortName(),
+                                    ") holds another model of round ", Number(position.round),
+                                    " than the journal or another member"),
+                       "stop that worker, and resume again");
+    }
+  }
+  if (position.round == options_.resumed->round) return absl::OkStatus();
+  listener_.OnNote(options_.run, absl::StrCat("the journal had lost round ", Number(position.round),
+                                              ", which members hold; it is taken over"));
+  for (const auto& [node, member] : members_) {
+    if (!member.recovered.has_value() || !member.recovered->in_doubt.has_value()) continue;
+    const Recovered::InDoubt& doubt = *member.recovered->in_doubt;
+    if (doubt.root == position.root) {
+      Append(CommitRecord{.fence = doubt.fence, .root = doubt.root}, commits_);
+    }
+  }
+  return absl::OkStatus();
 }
 
 // The run of an earlier head, with the first who can tell what its model is like.
@@ -147,7 +197,9 @@ void Monitor::ResumeRun() {
   if (ready == members_.end()) return;
   ReferTo(ready->second);
   if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
-  round_->Resume(*options_.resumed);
+  RunPosition position = *options_.resumed;
+  if (absl::Status equal = TakeOverWhatTheJournalLacks(position); !equal.ok()) return Fail(equal);
+  round_->Resume(position);
   if (stop_requested_) round_->RequestStop();
   ResolveWhoTold();
   AdmitWhoIsReady();

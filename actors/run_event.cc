@@ -25,7 +25,7 @@ namespace {
 
 // The word for each kind of event, in the order of RunEvent::what.
 constexpr const char* kEventNames[] = {"step",  "sync",  "evaluation", "join", "leave",
-                                       "death", "abort", "rollback",   "end"};
+                                       "death", "abort", "rollback",   "note", "end"};
 static_assert(std::size(kEventNames) == std::variant_size_v<decltype(RunEvent::what)>);
 
 template <typename Visitor>
@@ -97,6 +97,12 @@ void Visit(Visitor& visit, RollbackEvent& event) {
   visit("step", event.step);
   visit("from", event.from);
   visit("to", event.to);
+}
+
+template <typename Visitor>
+void Visit(Visitor& visit, NoteEvent& event) {
+  visit("step", event.step);
+  visit("message", event.message);
 }
 
 template <typename Visitor>

@@ -82,6 +82,12 @@ struct RollbackEvent {
   std::uint64_t to = 0;
 };
 
+// What is amiss without stopping the run, for people.
+struct NoteEvent {
+  std::uint64_t step = 0;
+  std::string message;
+};
+
 // The last event of a run: its result, or why there is none.
 struct EndEvent {
   std::optional<RunResult> result;
@@ -91,7 +97,7 @@ struct EndEvent {
 struct RunEvent {
   double time = 0;  // Seconds since the run began.
   std::variant<StepEvent, SyncEvent, EvaluationEvent, JoinEvent, LeaveEvent, DeathEvent, AbortEvent,
-               RollbackEvent, EndEvent>
+               RollbackEvent, NoteEvent, EndEvent>
       what;
 };
 

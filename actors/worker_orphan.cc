@@ -128,7 +128,17 @@ void Worker::AnswerRecover() {
 
 absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
                         runtime::Responder<Nothing> responder) {
-  if (run_ == nullptr || run_->fence.run != resolve.run || run_->orphan != Run::Orphan::kAtRest) {
+  const bool is_ours = run_ != nullptr && run_->fence.run == resolve.run && run_->was_member;
+  if (is_ours && !IsOrphan() && run_->members.empty()) {
+    // It was obeyed before, or is being; that answer was lost, or will be.
+    if (pulling_.has_value()) {
+      pulling_.emplace(std::move(responder));
+    } else {
+      responder.Answer(Nothing{});
+    }
+    return absl::OkStatus();
+  }
+  if (!is_ours || run_->orphan != Run::Orphan::kAtRest) {
     responder.Answer(absl::FailedPreconditionError("this worker was not asked to recover"));
     return absl::OkStatus();
   }

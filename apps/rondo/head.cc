@@ -102,11 +102,11 @@ absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
   const HeadRegistration registration(address);
   const char* insecure = options.insecure ? " --insecure" : "";
   if (options.insecure) output.Note("warning: nothing is encrypted, and anyone may join");
-  output.Text(absl::StrCat("head up at ", address, "  files in ", state,
-                           "\nadd a machine:  rondo join ", address, insecure,
-                           "\nrun training:   rondo run CONFIG --head ", address,
-                           "\nwatch:          rondo status --head ", address,
-                           "\nstop:           rondo down --head ", address));
+  output.Text(absl::StrCat(
+      "head up at ", address, "  files in ", state, "\nadd a machine:  rondo join ", address,
+      insecure, "\nrun training:   rondo run CONFIG --head ", address,
+      "\nwatch:          rondo status --head ", address, "\nstop:           rondo down --head ",
+      address, "\nafter a crash:  rondo head --state-dir ", state, " --resume", insecure));
   RETURN_IF_ERROR(output.Flush());
   while (signals->WaitUntil(std::chrono::steady_clock::now() + kGlance) == 0) {
     if (const std::optional<absl::Status> ended = head->Ended()) {

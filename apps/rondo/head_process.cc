@@ -37,7 +37,7 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
                                                            .witness_role = actors::kWorkerRole,
                                                            .epoch = head->epoch()},
                                       head->clock_, *head->transport_);
-  if (head->options_.journal != nullptr) RETURN_IF_ERROR(head->OpenVault(id));
+  if (head->options_.journal != nullptr) RETURN_IF_ERROR(head->PrepareCheckpoints(id));
   HeadProcess* self = head.get();
   RETURN_IF_ERROR(head->node_->Spawn(
       actors::kHeadName,
@@ -68,7 +68,7 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
   return head;
 }
 
-absl::Status HeadProcess::OpenVault(runtime::NodeId id) {
+absl::Status HeadProcess::PrepareCheckpoints(runtime::NodeId id) {
   const bool any = options_.listen.host == "0.0.0.0" || options_.listen.host == "::";
   runtime::ZmqTransferOptions transfer{
       .node = id,

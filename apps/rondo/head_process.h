@@ -53,10 +53,10 @@ class HeadProcess {
   HeadProcess() = default;
   std::uint32_t epoch() const { return std::max(options_.known.epoch, 1U); }
 
-  HeadProcessOptions options_;
   // What a head with a journal needs for checkpoints.
-  absl::Status OpenVault(runtime::NodeId id);
+  absl::Status PrepareCheckpoints(runtime::NodeId id);
 
+  HeadProcessOptions options_;
   runtime::SteadyClock clock_;
   std::unique_ptr<runtime::ZmqTransport> transport_;
   std::unique_ptr<runtime::Node> node_;

@@ -90,6 +90,7 @@ struct Taker {
     state.step = event.step;
     state.syncs = event.to;
   }
+  void operator()(const actors::NoteEvent&) {}
   void operator()(const actors::EndEvent&) {}
 };
 
@@ -132,6 +133,9 @@ struct LineOf {
     return absl::StrCat("no worker is left who holds the model of synchronization ",
                         FormatCount(event.from), ": back to synchronization ",
                         FormatCount(event.to), ", step ", FormatCount(event.step));
+  }
+  Line operator()(const actors::NoteEvent& event) {
+    return absl::StrCat("note: ", Printable(event.message));
   }
   Line operator()(const actors::EndEvent&) { return std::nullopt; }
 };

@@ -13,7 +13,7 @@ namespace {
 
 // ZMTP's framing of a message of more than 255 bytes.
 constexpr std::size_t kFramingBytes = 9;
-// Frames of a peer that the head takes before it welcomed it.
+// Frames of a peer that the head takes before it welcomed it: so many, and one more each second.
 constexpr int kFramesOfStrangers = 8;
 
 std::size_t BytesOf(const Frame& frame) {
@@ -93,11 +93,28 @@ class SimNetwork::SimTransport final : public Transport {
       case FrameFault::kChecksum: ++dropped_.checksum; return;
       default: ++dropped_.frame; return;
     }
-    if (is_head_ && !welcomed_.contains(from) && ++strangers_[from] > kFramesOfStrangers) {
+    if (is_head_ && !welcomed_.contains(from) && !MaySpeak(strangers_[from])) {
       ++dropped_.handshake;
       return;
     }
     listener_->OnFrame(is_head_ ? from : kHeadNode, std::move(frame));
+  }
+
+  struct Stranger {
+    int allowance = kFramesOfStrangers;
+    Time since{};  // The last one that it was granted.
+  };
+  bool MaySpeak(Stranger& stranger) {
+    const Time now = network_.scheduler_.Now();
+    if (stranger.allowance == kFramesOfStrangers) stranger.since = now;
+    while (stranger.allowance < kFramesOfStrangers &&
+           now - stranger.since >= std::chrono::seconds(1)) {
+      ++stranger.allowance;
+      stranger.since += std::chrono::seconds(1);
+    }
+    if (stranger.allowance == 0) return false;
+    --stranger.allowance;
+    return true;
   }
 
   SimNetwork& network_;
@@ -106,7 +123,7 @@ class SimNetwork::SimTransport final : public Transport {
   TransportListener* listener_ = nullptr;  // Null: not running.
   std::uint64_t connection_ = 0;           // Frames of an older one are not delivered.
   std::set<NodeId> welcomed_;
-  std::map<NodeId, int> strangers_;
+  std::map<NodeId, Stranger> strangers_;
   absl::AnyInvocable<Frame()> heartbeat_;
   std::uint64_t heartbeat_timer_ = 0;
   Ledger sent_;

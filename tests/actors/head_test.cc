@@ -403,6 +403,15 @@ TEST_F(HeadCluster, ASilentNodeIsSuspectWithItsSilence) {
   EXPECT_TRUE(RunUntil([&] { return Node("a-1")["state"] == "UP"; }, seconds(5)));
 }
 
+// run.workers is how many a run waits for; whoever is there beyond takes part as one that comes
+// later.
+TEST_F(HeadCluster, WhoeverIsThereTakesPart) {
+  JoinAll({"a-0", "a-1", "a-2"});
+  Submit(Config(2));
+  ASSERT_TRUE(RunToStep(3));
+  EXPECT_EQ(LastRun()["workers"], 3);
+}
+
 TEST_F(HeadCluster, FilesOfARunComeInParts) {
   JoinAll({"a-0"});
   Submit(Config(1));

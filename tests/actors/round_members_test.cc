@@ -344,16 +344,21 @@ TEST(RoundMembers, AFixedScheduleTrainsOnAfterACancelledRound) {
 
 // ------------------------------------------------------------------------------ a stuck member --
 
-// L2 of protocol.md 6, F12.
-TEST(RoundMembers, AMemberWhoseStepDoesNotEndIsNamedAndThenLetGo) {
-  Table table;
+// After `steps` steps of `each`, all but rank 1 have taken another one.
+void LetOneBeLate(Table& table, int steps, runtime::Duration each) {
   table.AllReport(0);
-  for (int step = 0; step < 3; ++step) {
-    table.now += milliseconds(100);
+  for (int step = 0; step < steps; ++step) {
+    table.now += each;
     table.AllReport(0);
   }
   table.Report(0, 0);
   table.Report(2, 0);
+}
+
+// L2 of protocol.md 6, F12.
+TEST(RoundMembers, AMemberWhoseStepDoesNotEndIsNamedAndThenLetGo) {
+  Table table;
+  LetOneBeLate(table, 3, milliseconds(100));
   EXPECT_EQ(table.round->LatenessOf(1, table.now + milliseconds(900)), 0);
   EXPECT_GT(table.round->LatenessOf(1, table.now + milliseconds(1100)), 1);
   EXPECT_EQ(table.round->LatenessOf(0, table.now + seconds(60)), 0);
@@ -363,26 +368,20 @@ TEST(RoundMembers, AMemberWhoseStepDoesNotEndIsNamedAndThenLetGo) {
   EXPECT_THAT(std::get<Stuck>(actions[0]).nodes, ElementsAre(table.view[1].node));
 }
 
+TEST(RoundMembers, SlowStepsAreJudgedByTheUsualTime) {
+  Table table;
+  LetOneBeLate(table, 5, seconds(10));
+  EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(49)), 0);
+  EXPECT_THAT(table.round->OnTick(table.now + seconds(199)), IsEmpty());
+  EXPECT_EQ(table.round->OnTick(table.now + seconds(201)).size(), 1u);
+}
+
 TEST(RoundMembers, WhoIsSlowTogetherWithTheOthersIsNotStuck) {
   Table table;
   table.AllReport(0);
   for (int step = 0; step < 3; ++step) table.AllReport(0);
   EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(600)), 0);
   EXPECT_THAT(table.round->OnTick(table.now + seconds(600)), IsEmpty());
-}
-
-TEST(RoundMembers, SlowStepsAreJudgedByTheUsualTime) {
-  Table table;
-  table.AllReport(0);
-  for (int step = 0; step < 5; ++step) {
-    table.now += seconds(10);
-    table.AllReport(0);
-  }
-  table.Report(0, 0);
-  table.Report(2, 0);
-  EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(49)), 0);
-  EXPECT_THAT(table.round->OnTick(table.now + seconds(199)), IsEmpty());
-  EXPECT_EQ(table.round->OnTick(table.now + seconds(201)).size(), 1u);
 }
 
 }  // namespace

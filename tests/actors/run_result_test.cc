@@ -160,6 +160,7 @@ std::vector<RunEvent> EveryEvent() {
       {2.5, LeaveEvent{.step = 78, .slot = 4, .node = "gpu-a", .workers = 4}},
       {3.0, DeathEvent{.step = 79, .slot = 1, .node = "b", .reason = "exit 137", .workers = 3}},
       {3.5, AbortEvent{.step = 79, .fence = "1.1.1.2", .reason = "edge 0 -> 1"}},
+      {3.7, NoteEvent{.step = 79, .message = "no checkpoint: disk full"}},
       {3.6, RollbackEvent{.step = 40, .from = 12, .to = 10}},
       end_well,
       end_badly,

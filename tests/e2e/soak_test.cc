@@ -128,8 +128,7 @@ TEST(Soak, KillsAndJoinsLeaveNoGapAndNothingBehind) {
   std::vector<Sample> samples;
   const auto begin = steady_clock::now();
   const auto seconds = [&] { return runtime::ToSeconds(steady_clock::now() - begin); };
-  // A disk that hangs stops this test as it stops the head's journal: such a time is told, and not
-  // held against the run.
+  // A disk or a machine that hangs stops this test as it stops the run: then the gap says nothing.
   double stall = 0;
   while (seconds() < duration) {
     const double until = seconds() + churn.Pause();
@@ -155,7 +154,8 @@ TEST(Soak, KillsAndJoinsLeaveNoGapAndNothingBehind) {
             << (samples.empty() ? 0 : samples.back().mebibytes) << " MiB, "
             << SlopePerMinute(samples) << " MiB/min, descriptors " << descriptors << " and "
             << Descriptors(head) << "\n";
-  EXPECT_LT(gap.seconds - stall, 10);
+  EXPECT_LT(stall, 2) << "this machine was too busy to tell";
+  EXPECT_LT(gap.seconds, 10);
   if (duration >= 300) {
     EXPECT_LT(SlopePerMinute(samples), 1);
   }

@@ -102,6 +102,14 @@ class ElasticRun {
       // Only because too few were left.
       const std::string code = runtime::ToUserError(cluster_.record().summary->status).code;
       ++tally_.lacked_workers;
+      std::uint32_t alive = 0;
+      for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
+        alive += cluster_.IsAlive(k) && !cluster_.HasEnded(k) ? 1 : 0;
+      }
+      // Without checkpoints nobody holds the model once all members of one moment are lost.
+      if (code != "WORKER_LOST") {
+        EXPECT_LT(alive, options_.config.run.min_workers) << cluster_.record().summary->status;
+      }
       EXPECT_TRUE(code == "WORKER_LOST" || code == "NOT_ENOUGH_WORKERS")
           << cluster_.record().summary->status;
       return;
@@ -179,8 +187,13 @@ class ElasticRun {
 
   void EndProcessesThatLeft() {
     for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
-      if (cluster_.IsAlive(k) && cluster_.HasEnded(k)) End(k);
+      if (cluster_.IsAlive(k) && (cluster_.HasEnded(k) || WasLetGo(k))) End(k);
     }
+  }
+  // A head evicts it, and its process ends.
+  bool WasLetGo(std::uint32_t k) const {
+    const auto& let_go = cluster_.record().let_go;
+    return std::ranges::find(let_go, cluster_.node(k)) != let_go.end();
   }
   // Its drift may be in a commit of which it did not hear.
   void End(std::uint32_t k) {

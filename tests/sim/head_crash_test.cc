@@ -133,6 +133,58 @@ TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTh
   CrashAtCommit(TrainingCluster::Crash::kAfterRecord, seconds(20));
 }
 
+// protocol.md 9: members that hold a later round than the journal tells of have heard its COMMIT.
+TEST_F(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
+  TrainingCluster cluster(Options(ConfigOf(3, 400)));
+  const auto commits = [&] { return cluster.journal().commits().size(); };
+  ASSERT_TRUE(cluster.RunUntil([&] { return commits() == 3; }, seconds(20)));
+  const runtime::Hash128 root = cluster.journal().commits().back().root;
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.replica(1)->root() == root; }, seconds(5)));
+  cluster.KillHead();  // Slots 0 and 2 may or may not have heard it.
+  cluster.journal().LoseLastCommit();
+  cluster.cluster().RunFor(seconds(1));
+  cluster.StartHead();
+  ASSERT_TRUE(cluster.RunUntil([&] { return commits() >= 4; }, seconds(30)));
+  EXPECT_TRUE(cluster.record().rollbacks.empty());
+  EXPECT_THAT(cluster.record().notes, testing::ElementsAre(testing::HasSubstr("round 3")));
+  ASSERT_TRUE(cluster.RunToEnd());
+  EXPECT_OK(cluster.record().summary->status);
+  EXPECT_TRUE(cluster.record().lost.empty());
+  double steps = 0;
+  for (std::uint32_t k = 0; k < 3; ++k) {
+    EXPECT_EQ(cluster.replica(k)->root(), cluster.record().summary->root);
+    steps += static_cast<double>(cluster.steps(k));
+  }
+  // All drift was averaged in at the end: each step is in the model once.
+  EXPECT_EQ(cluster.base(0)[0] * 3 / actors::kIntegerStep, steps);
+}
+
+TEST_F(HeadCrash, AStopOfARunWithoutWorkersEndsItAtOnce) {
+  TrainingCluster cluster(Options(ConfigOf(2, 1000)));
+  ASSERT_TRUE(
+      cluster.RunUntil([&] { return cluster.journal().commits().size() == 2; }, seconds(20)));
+  for (const std::uint32_t slot : {0U, 1U}) cluster.Kill(slot);
+  cluster.cluster().RunFor(seconds(5));
+  EXPECT_FALSE(cluster.record().summary.has_value());  // Others may come.
+  cluster.monitor().RequestStop();
+  ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().summary.has_value(); }, seconds(10)));
+  EXPECT_EQ(runtime::ToUserError(cluster.record().summary->status).code, "STOPPED");
+}
+
+TEST_F(HeadCrash, ACheckpointThatCannotBeKeptIsToldOnce) {
+  RunConfig config = ConfigOf(2, 200);
+  config.run.checkpoint_every = 1;
+  TrainingCluster cluster(Options(config));
+  cluster.journal().refuse = [](const actors::JournalRecord& record) {
+    return std::holds_alternative<actors::CheckpointRecord>(record)
+               ? runtime::MakeError("JOURNAL_FULL", runtime::Exit::kRunFailed, "no space left")
+               : absl::OkStatus();
+  };
+  ASSERT_TRUE(cluster.RunToEnd());
+  EXPECT_OK(cluster.record().summary->status);
+  EXPECT_THAT(cluster.record().notes, testing::ElementsAre(testing::HasSubstr("no space left")));
+}
+
 // F43: no COMMIT, said aloud, and the drifts stay.
 TEST_F(HeadCrash, AFullDiskGivesTheRoundUpAndTrainingGoesOn) {
   TrainingCluster cluster(Options(ConfigOf(3, 400)));

@@ -314,6 +314,14 @@ TEST(TrainingFaults, ADamagedChunkIsNeverAveragedInAndItsEdgeIsNamed) {
   }
 }
 
+TEST(TrainingFaults, ARunThatWaitsForNobodyEndsAsAnyOther) {
+  RunConfig config = ConfigOf(Strategy::kFda, 3);
+  config.run.wait = 0.01;
+  TrainingCluster cluster(Quick(config, 1));
+  ASSERT_TRUE(cluster.RunToEnd()) << cluster.monitor().WaitsFor();
+  EXPECT_OK(cluster.record().summary->status);
+}
+
 // F30: it is left out of the mean, takes the next base, and has to go after the third time.
 TEST(TrainingFaults, AWorkerWhoseModelIsNoNumberIsLeftOutAndGoesAfterTheThirdTime) {
   for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {

@@ -36,6 +36,17 @@ class MemoryJournal final : public actors::Journal {
     return absl::OkStatus();
   }
 
+  // As a disk that loses what it had taken: the last commit was never there.
+  void LoseLastCommit() {
+    REQUIRE(!commits_.empty());
+    actors::RunPosition& position = *state_.runs.back().position;
+    commits_.pop_back();
+    position.commits.pop_back();
+    position.round = runtime::RoundId{commits_.size()};
+    position.root = commits_.empty() ? runtime::Hash128{} : commits_.back().root;
+    position.step = commits_.empty() ? 0 : commits_.back().step;
+  }
+
   const actors::JournalState& state() const { return state_; }
   // One for each round of the run, as it is now; and those that were rolled back.
   const std::vector<actors::CommitRecord>& commits() const { return commits_; }

@@ -249,15 +249,16 @@ void TrainingCluster::StartMonitor() {
     if (!workers_[slot]->announced || !IsAlive(slot)) continue;
     candidates.push_back({.node = workers_[slot]->node->id(), .slot = slot});
   }
-  actors::MonitorOptions monitor_options{.run = options_.seed + 1,
-                                         .head_epoch = journal_.state().epoch,
-                                         .config = options_.config,
-                                         .folder = Folder(),
-                                         .sent = [] { return runtime::Ledger{}; },
-                                         .journal = &journal_,
-                                         .transfer = Keeps() ? head_transfer_.get() : nullptr,
-                                         .disk = disk_.get(),
-                                         .resumed = journal_.state().runs.back().position};
+  actors::MonitorOptions monitor_options{
+      .run = options_.seed + 1,
+      .head_epoch = journal_.state().epoch,
+      .config = options_.config,
+      .folder = Folder(),
+      .sent = [] { return runtime::Ledger{}; },
+      .journal = &journal_,
+      .transfer = options_.heads_return ? head_transfer_.get() : nullptr,
+      .disk = disk_.get(),
+      .resumed = journal_.state().runs.back().position};
   const absl::Status spawned =
       head_->Spawn(kMonitorName, [this, monitor_options, candidates = std::move(candidates)] {
         auto monitor = std::make_unique<actors::Monitor>(monitor_options, candidates, record_);

@@ -70,8 +70,9 @@ struct RunRecord final : actors::RunListener {
   void OnMemberLeft(std::uint64_t run, runtime::NodeId, std::uint32_t slot) override {
     left.push_back(slot);
   }
-  void OnRefused(std::uint64_t run, runtime::NodeId, const absl::Status& why) override {
+  void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) override {
     refused.push_back(why);
+    let_go.push_back(node);
   }
   void OnAborted(std::uint64_t run, const actors::Aborted& event) override {
     aborts.push_back(event);
@@ -80,6 +81,7 @@ struct RunRecord final : actors::RunListener {
                     std::uint64_t step) override {
     rollbacks.emplace_back(from, to);
   }
+  void OnNote(std::uint64_t run, const std::string& message) override { notes.push_back(message); }
   void OnProgress(std::uint64_t run, const actors::Progress& progress) override {}
   void OnSynchronized(std::uint64_t run, const actors::Synchronized& event, double) override {
     synchronizations.push_back(event);
@@ -93,6 +95,8 @@ struct RunRecord final : actors::RunListener {
   int views = 0;
   std::vector<std::uint32_t> lost, left;  // Slots.
   std::vector<absl::Status> refused;
+  std::vector<runtime::NodeId> let_go;  // Those refused: a head evicts them.
+  std::vector<std::string> notes;
   std::vector<actors::Aborted> aborts;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> rollbacks;  // From and to.
   std::vector<actors::Synchronized> synchronizations;
@@ -179,8 +183,6 @@ class TrainingCluster {
   runtime::sim::SimRingNetwork::World MakeWorld(runtime::Duration longest_transit);
   runtime::sim::SimRingNetwork::World MakeRingWorld();
   void AddWorker(std::uint32_t slot);
-  // Whether the run outlives all its workers.
-  bool Keeps() const { return options_.heads_return && options_.config.run.checkpoint_every > 0; }
   void AddHead();
   void StartMonitor();
   void DropWhatADyingHeadSays();
