@@ -347,8 +347,9 @@ void Monitor::CheckWait() {
   const RunConfig& config = options_.config;
   const std::size_t there = round_ == nullptr ? 0 : round_->members().size();
   if (context_->Now() - *lacks_workers_since_ < runtime::FromSeconds(config.run.wait)) return;
-  // Loading may take longer than the wait; it has a deadline of its own.
-  if (round_ == nullptr && members_.size() >= config.run.min_workers) return;
+  // Whoever loads, fetches or comes back may take longer than the wait: that has deadlines of its
+  // own.
+  if (members_.size() >= config.run.min_workers) return;
   lacks_workers_since_.reset();
   Fail(MakeError(
       "NOT_ENOUGH_WORKERS", Exit::kTimedOut,

@@ -3,6 +3,7 @@
 #include <absl/strings/str_format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace runtime {
 namespace {
@@ -52,6 +53,16 @@ bool FailureDetector::IsAnyoneHeard(Time now) const {
   });
 }
 
+bool FailureDetector::SilenceProves(Time now) {
+  if (!IsAnyoneHeard(now)) {
+    nobody_heard_ =
+        std::ranges::any_of(nodes_, [](const auto& node) { return node.second.witness; });
+    return false;
+  }
+  if (std::exchange(nobody_heard_, false)) returns_until_ = now + kReturnWithin;
+  return now >= returns_until_;
+}
+
 FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& state, Time now,
                                                    bool silence_proves) const {
   const Duration silence = now - state.heard;
@@ -77,7 +88,7 @@ FailureDetector::Verdict FailureDetector::JudgeOne(NodeId node, const State& sta
 
 std::vector<FailureDetector::Verdict> FailureDetector::Judge(Time now, Duration lag) {
   std::vector<Verdict> changes;
-  const bool silence_proves = proof_ == Proof::kSilence || IsAnyoneHeard(now - lag);
+  const bool silence_proves = proof_ == Proof::kSilence || SilenceProves(now - lag);
   for (auto node = nodes_.begin(); node != nodes_.end();) {
     State& state = node->second;
     state.heard = std::min(now, state.heard + lag);

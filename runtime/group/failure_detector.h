@@ -41,8 +41,13 @@ class FailureDetector {
   };
 
   // Whether silence alone is a proof: if nobody who could witness is heard either, the fault may be
-  // ours, and the silent ones stay suspect.
+  // ours, and the silent ones stay suspect; also for as long after the first one is heard again as
+  // the others may take to come back (kReturnWithin).
   enum class Proof { kSilence, kSilenceWhileOthersAreHeard };
+
+  // A node that lost sight of us asks to join every 2 s, on a connection that is opened anew every
+  // 5 s.
+  static constexpr Duration kReturnWithin = std::chrono::seconds(8);
 
   explicit FailureDetector(const LivenessProfile& profile, Proof proof = Proof::kSilence)
       : profile_(profile), proof_(proof) {}
@@ -82,9 +87,13 @@ class FailureDetector {
 
   Verdict JudgeOne(NodeId node, const State& state, Time now, bool silence_proves) const;
   bool IsAnyoneHeard(Time now) const;
+  // Whether silence proves anything now; notes when all fall silent and when the first is back.
+  bool SilenceProves(Time now);
 
   LivenessProfile profile_;
   const Proof proof_;
+  bool nobody_heard_ = false;
+  Time returns_until_{};  // After that: until then others may still come back.
   std::map<NodeId, State> nodes_;
 };
 

@@ -104,7 +104,8 @@ class ElasticRun {
       ++tally_.lacked_workers;
       std::uint32_t alive = 0;
       for (std::uint32_t k = 0; k < cluster_.workers(); ++k) {
-        alive += cluster_.IsAlive(k) && !cluster_.HasEnded(k) ? 1 : 0;
+        const bool there = cluster_.IsAlive(k) && cluster_.IsCandidate(k);
+        alive += there && !cluster_.HasEnded(k) ? 1 : 0;
       }
       // Without checkpoints nobody holds the model once all members of one moment are lost.
       if (code != "WORKER_LOST") {

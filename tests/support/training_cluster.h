@@ -148,6 +148,8 @@ class TrainingCluster {
   std::uint32_t workers() const { return static_cast<std::uint32_t>(workers_.size()); }
   bool IsAlive(std::uint32_t slot) const { return workers_[slot]->node != nullptr; }
   runtime::NodeId node(std::uint32_t index) const { return workers_[index]->node->id(); }
+  // The monitor was told of it.
+  bool IsCandidate(std::uint32_t index) const { return workers_[index]->announced; }
   // Its process would have ended: it has left, was evicted, or waited too long for its head.
   bool HasEnded(std::uint32_t index) const {
     return workers_[index]->quit.has_value() || workers_[index]->node->Ended().has_value();
