@@ -207,6 +207,7 @@ void Monitor::OnTick() {
   if (ended_) return;
   context_->After(kTick, [this] { OnTick(); });
   CheckWait();
+  PursueWhoReturns();
   ResolveWhoTold();
   if (ended_ || round_ == nullptr) return;
   TakeCheckpointIfDue();

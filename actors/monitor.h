@@ -181,7 +181,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::optional<Recovered> recovered;  // It keeps its drift.
     runtime::Hash128 root;               // Of the base it holds, until it is a member.
     std::optional<runtime::Time> pulls_fail_since;
-    runtime::Time returns_since{};      // It was first asked to Recover.
+    runtime::Time returns_since{};      // It was first asked to Recover;
+    runtime::Time asked_at{};           // and last asked that, or to Resolve.
     std::vector<std::uint64_t> resets;  // Rounds at which its drift was no number.
     std::uint64_t first_order = 0;      // Opened the view that first held it.
     std::uint64_t last_answer = 0;
@@ -234,15 +235,14 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   // Members that come back (monitor_return.cc).
   void AskToRecover(MemberBook& member);
   void Resolve(MemberBook& member);
-  // Whether a question to a returning member, which failed with `why`, is worth another try; if
-  // not, and its node lives, it is let go.
-  bool AsksAgain(const MemberBook& member, const absl::Status& why);
-  void OnRecovered(runtime::NodeId node, absl::StatusOr<Recovered> recovered);
+  // Asks again whoever does not answer, and lets go who never does.
+  void PursueWhoReturns();
+  void OnRecovered(runtime::NodeId node, Recovered recovered);
   void OnStray(MemberBook& member);
   // Until all who may come back have reached `stage`, or have been waited for long enough.
   bool AwaitsReturn(Stage stage) const;
   void ResolveWhoTold();
-  void OnResolved(runtime::NodeId node, bool committed, const absl::Status& resolved);
+  void OnResolved(runtime::NodeId node, bool committed);
   void ResumeRun();
   absl::Status TakeOverWhatTheJournalLacks(RunPosition& position);
   absl::Status MakeRound();

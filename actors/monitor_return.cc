@@ -55,45 +55,49 @@ void Monitor::RecordView(const std::vector<Member>& members) {
 
 // --------------------------------------------------------------------------- who comes back ------
 
-bool Monitor::AsksAgain(const MemberBook& member, const absl::Status& why) {
-  if (absl::IsUnavailable(why))
-    return false;  // Gone again: OnNodeDown follows, or a newer question.
-  if (absl::IsDeadlineExceeded(why) && context_->Now() - member.returns_since < kLongestReturn) {
-    return true;
+void Monitor::PursueWhoReturns() {
+  std::vector<NodeId> lost;
+  for (auto& [node, member] : members_) {
+    if (member.stage != Stage::kAsked && member.stage != Stage::kResolving) continue;
+    const runtime::Time now = context_->Now();
+    if (now - member.asked_at < kAskTimeout) continue;
+    if (now - member.returns_since >= kLongestReturn) {
+      lost.push_back(node);
+    } else if (member.stage == Stage::kAsked) {
+      AskToRecover(member);
+    } else {
+      Resolve(member);
+    }
   }
-  Refuse(member.node, MakeError("EVICTED", Exit::kEvicted,
-                                absl::StrCat("this worker did not come back into its run: ",
-                                             runtime::MessageOf(why)),
-                                "start it again: it joins as a new node"));
-  return false;
+  for (const NodeId node : lost) {
+    Refuse(node, MakeError("EVICTED", Exit::kEvicted, "this worker did not come back into its run",
+                           "start it again: it joins as a new node"));
+  }
 }
 
 void Monitor::AskToRecover(MemberBook& member) {
   if (member.stage != Stage::kAsked) member.returns_since = context_->Now();
   member.stage = Stage::kAsked;
+  member.asked_at = context_->Now();
   context_->Ask(WorkerAt(member.node),
                 Recover{.run = options_.run,
                         .head_epoch = options_.head_epoch,
                         .monitor = context_->self().actor},
                 kAskTimeout, [this, node = member.node](absl::StatusOr<Recovered> recovered) {
-                  if (!ended_) OnRecovered(node, std::move(recovered));
+                  if (!ended_ && recovered.ok()) OnRecovered(node, *std::move(recovered));
                 });
 }
 
-void Monitor::OnRecovered(NodeId node, absl::StatusOr<Recovered> recovered) {
+void Monitor::OnRecovered(NodeId node, Recovered recovered) {
   MemberBook* const member = Find(node);
   if (member == nullptr || member->stage != Stage::kAsked) return;
-  if (!recovered.ok()) {
-    if (AsksAgain(*member, recovered.status())) AskToRecover(*member);
-    return;
-  }
-  if (!recovered->in_run) {
+  if (!recovered.in_run) {
     absent_.erase(node);
     AssignTo(*member);
   } else if (absent_.contains(node)) {
-    member->slot = recovered->slot;
-    member->ready = recovered->ready;
-    member->recovered = *std::move(recovered);
+    member->slot = recovered.slot;
+    member->ready = recovered.ready;
+    member->recovered = std::move(recovered);
     member->stage = Stage::kTold;
     absent_.erase(node);
   } else {
@@ -141,19 +145,16 @@ void Monitor::Resolve(MemberBook& member) {
         return commit.fence == doubt->fence && commit.root == doubt->root;
       });
   member.stage = Stage::kResolving;
+  member.asked_at = context_->Now();
   context_->Ask(WorkerAt(member.node), actors::Resolve{.run = options_.run, .committed = committed},
                 kAskTimeout, [this, node = member.node, committed](absl::StatusOr<Nothing> done) {
-                  if (!ended_) OnResolved(node, committed, done.status());
+                  if (!ended_ && done.ok()) OnResolved(node, committed);
                 });
 }
 
-void Monitor::OnResolved(NodeId node, bool committed, const absl::Status& resolved) {
+void Monitor::OnResolved(NodeId node, bool committed) {
   MemberBook* const member = Find(node);
   if (member == nullptr || member->stage != Stage::kResolving) return;
-  if (!resolved.ok()) {
-    if (AsksAgain(*member, resolved)) Resolve(*member);
-    return;
-  }
   member->root = committed ? member->recovered->in_doubt->root : member->ready->base_root;
   member->stage = Stage::kReady;
   AdmitWhoIsReady();
