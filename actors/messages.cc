@@ -360,6 +360,28 @@ absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
                   .keep_drift = wire.getKeepDrift()};
 }
 
+void Pulled::Encode(Wire::Builder wire) const { wire.setFreshMoments(fresh_moments); }
+
+absl::StatusOr<Pulled> Pulled::Decode(Wire::Reader wire) {
+  ASSIGN_OR_RETURN(std::string fresh_moments, ReadText(wire.getFreshMoments(), kMaxTextBytes));
+  return Pulled{.fresh_moments = std::move(fresh_moments)};
+}
+
+void LendMoments::Encode(Wire::Builder wire) const { wire.setRun(run); }
+
+absl::StatusOr<LendMoments> LendMoments::Decode(Wire::Reader wire) {
+  return LendMoments{.run = wire.getRun()};
+}
+
+void Loan::Encode(Wire::Builder wire) const {
+  Write(root, wire.initRoot());
+  wire.setFloats(floats);
+}
+
+absl::StatusOr<Loan> Loan::Decode(Wire::Reader wire) {
+  return Loan{.root = Read(wire.getRoot()), .floats = wire.getFloats()};
+}
+
 void Leave::Encode(Wire::Builder wire) const { wire.setRun(run); }
 
 absl::StatusOr<Leave> Leave::Decode(Wire::Reader wire) { return Leave{.run = wire.getRun()}; }

@@ -8,6 +8,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -75,9 +76,17 @@ struct Member {
   runtime::RingEndpoint endpoint;
 };
 
+struct Pulled {
+  using Wire = schema::Pulled;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Pulled> Decode(Wire::Reader wire);
+
+  std::string fresh_moments;
+};
+
 struct PullBase {
   using Wire = schema::PullBase;
-  using Reply = Nothing;
+  using Reply = Pulled;
   void Encode(Wire::Builder wire) const;
   static absl::StatusOr<PullBase> Decode(Wire::Reader wire);
 
@@ -86,6 +95,26 @@ struct PullBase {
   std::vector<Member> donors;
   double seconds = 0;
   bool keep_drift = false;
+};
+
+struct Loan {
+  using Wire = schema::Loan;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<Loan> Decode(Wire::Reader wire);
+
+  runtime::Hash128 root;
+  std::uint64_t floats = 0;
+};
+
+// A member that does not lend within this time is not waited for.
+inline constexpr std::chrono::seconds kLendTimeout{2};
+struct LendMoments {
+  using Wire = schema::LendMoments;
+  using Reply = Loan;
+  void Encode(Wire::Builder wire) const;
+  static absl::StatusOr<LendMoments> Decode(Wire::Reader wire);
+
+  std::uint64_t run = 0;
 };
 
 struct Recovered {
@@ -293,7 +322,7 @@ struct ModelPart {
 };
 
 using WorkerProtocol =
-    runtime::Protocol<Assign, Recover, Resolve, PullBase, Drain, Decision, Order>;
+    runtime::Protocol<Assign, Recover, Resolve, PullBase, LendMoments, Drain, Decision, Order>;
 using MonitorProtocol = runtime::Protocol<StateReport, Answer, MemberStatus, Leave, ModelPart>;
 
 // The kind of actor that the head starts on every node of that role, and its name there.

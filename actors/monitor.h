@@ -180,6 +180,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::optional<ReadyToRun> ready;
     std::optional<Recovered> recovered;  // It keeps its drift.
     runtime::Hash128 root;               // Of the base it holds, until it is a member.
+    runtime::Hash128 pulled;             // The last that it was told to fetch.
+    int races_lost = 0;                  // Bases that were replaced before it came in with them.
     std::optional<runtime::Time> pulls_fail_since;
     runtime::Time returns_since{};      // It was first asked to Recover;
     runtime::Time asked_at{};           // and last asked that, or to Resolve.
@@ -208,7 +210,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void TryBegin();
   void BeginRun();
   void Pull(MemberBook& member);
-  void OnPulled(runtime::NodeId node, const runtime::Hash128& root, const absl::Status& pulled);
+  void OnPulled(runtime::NodeId node, const runtime::Hash128& root,
+                const absl::StatusOr<Pulled>& pulled);
   void AdmitWhoIsReady();
   void OnViewOpened(const ViewOpened& opened);
   void OnLeft(runtime::NodeId node);

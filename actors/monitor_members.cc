@@ -237,6 +237,9 @@ absl::Status Monitor::MakeRound() {
 
 void Monitor::Pull(MemberBook& member) {
   member.stage = Stage::kPulling;
+  if (!member.pulled.IsNull() && member.pulled != round_->root()) ++member.races_lost;
+  member.pulled = round_->root();
+  if (member.races_lost >= 2) round_->WaitForNewcomer(member.races_lost, context_->Now());
   const runtime::Duration longest = runtime::LongestCarriage(reference_->total);
   PullBase pull{.run = options_.run,
                 .root = round_->root(),
@@ -253,19 +256,26 @@ void Monitor::Pull(MemberBook& member) {
     pull.donors.push_back(
         {.node = context_->self().node, .endpoint = options_.transfer->endpoint()});
   }
-  context_->Ask(WorkerAt(member.node), pull, longest + kObituaryTimeout,
-                [this, node = member.node, root = pull.root](absl::StatusOr<Nothing> pulled) {
-                  if (!ended_) OnPulled(node, root, pulled.status());
+  // The base, and before it a donor's moments.
+  context_->Ask(WorkerAt(member.node), pull, 3 * longest + kLendTimeout + kObituaryTimeout,
+                [this, node = member.node, root = pull.root](absl::StatusOr<Pulled> pulled) {
+                  if (!ended_) OnPulled(node, root, pulled);
                 });
 }
 
-void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::Status& pulled) {
+void Monitor::OnPulled(NodeId node, const runtime::Hash128& root,
+                       const absl::StatusOr<Pulled>& pulled) {
   MemberBook* const member = Find(node);
   if (member == nullptr) return;
   member->stage = Stage::kReady;
   if (pulled.ok()) {
     member->root = root;
     member->pulls_fail_since.reset();
+    if (!pulled->fresh_moments.empty()) {
+      listener_.OnNote(options_.run,
+                       absl::StrCat("slot ", member->slot, " begins with fresh optimizer moments: ",
+                                    pulled->fresh_moments));
+    }
   } else if (root == round_->root()) {
     // Not because a newer base has come meanwhile.
     const runtime::Time now = context_->Now();
@@ -273,7 +283,7 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root, const absl::St
     if (now - *member->pulls_fail_since >= kPullPatience) {
       Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
                              absl::StrCat("no member could hand the model over: ",
-                                          runtime::MessageOf(pulled)),
+                                          runtime::MessageOf(pulled.status())),
                              "check that the workers reach each other: rondo join --advertise"));
       return;
     }
@@ -481,6 +491,7 @@ void Monitor::Forget(NodeId node) {
   past_.dropped += finished != nullptr ? finished->dropped : member.status.dropped;
   past_.samples += finished != nullptr ? finished->samples : member.status.samples;
   members_.erase(node);
+  if (round_ != nullptr) round_->WaitNoMore();  // It may have been for this one.
   if (!ended_) AssignWaiting();
 }
 

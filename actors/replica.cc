@@ -111,6 +111,13 @@ void Replica::TakeShadow(const runtime::Hash128& root) {
 
 void Replica::ResetToBase() { std::ranges::copy(base(), trainer_->local().begin()); }
 
+runtime::TransferOffer Replica::CopyOfMoments() const {
+  auto copy = std::make_shared<runtime::AlignedBuffer>(MomentFloats());
+  const std::span<float> floats = copy->span();
+  trainer_->CopyMoments({floats.data(), floats.size()});
+  return {.root = runtime::RootOf(layout_hash_, floats), .owner = copy, .floats = floats};
+}
+
 absl::StatusOr<EvaluationCounts> Replica::EvaluateBase(std::uint32_t part, std::uint32_t parts) {
   return trainer_->Evaluate({base().data(), base().size()}, part, parts);
 }

@@ -84,6 +84,14 @@ class Replica {
     if (shadow_.use_count() > 1) RenewShadow();
   }
 
+  // What the optimizer remembers (FlatOptimizer), for others to fetch; without floats, if that is
+  // nothing. A copy: the caller's.
+  runtime::TransferOffer CopyOfMoments() const;
+  std::size_t MomentFloats() const { return trainer_->MomentFloats(); }
+  absl::Status TakeMoments(std::span<const float> moments) {
+    return trainer_->TakeMoments({moments.data(), moments.size()});
+  }
+
   absl::StatusOr<EvaluationCounts> EvaluateBase(std::uint32_t part, std::uint32_t parts);
   absl::StatusOr<EvaluationCounts> EvaluateShadow(std::uint32_t part, std::uint32_t parts);
   absl::Status SaveBase(const std::string& path);

@@ -88,8 +88,12 @@ bool Round::IsEnding() const {
   return stop_requested_ || target_reached_ || step_ >= options_.max_steps;
 }
 
+bool Round::MustWait(Time now) const {
+  return lacks_workers() || now < not_before_ || (now < newcomer_until_ && !IsEnding());
+}
+
 bool Round::MustHold(Time now) {
-  if (!lacks_workers() && now >= not_before_) return false;
+  if (!MustWait(now)) return false;
   phase_ = Phase::kHolding;
   return true;
 }
@@ -440,7 +444,8 @@ RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now)
 }
 
 RoundActions Round::OnTick(Time now) {
-  if (phase_ == Phase::kHolding && !lacks_workers() && now >= not_before_) return GoOn(now);
+  if (now >= newcomer_until_) newcomer_until_ = {};
+  if (phase_ == Phase::kHolding && !MustWait(now)) return GoOn(now);
   if (std::vector<runtime::NodeId> stuck = WhoIsStuck(now); !stuck.empty()) {
     return {Stuck{.nodes = std::move(stuck), .seconds = runtime::ToSeconds(now - training_since_)}};
   }
@@ -474,6 +479,7 @@ std::string Round::WaitsFor() const {
   switch (phase_) {
     case Phase::kTraining: return absl::StrCat("the step of ", names);
     case Phase::kHolding:
+      if (newcomer_until_ > runtime::Time{}) return "a newcomer to fetch the model";
       return lacks_workers()
                  ? absl::StrCat("workers: ", members_.size(), " of at least ", options_.min_workers)
                  : absl::StrCat("another try after: ", last_failure_);

@@ -170,6 +170,12 @@ class Round {
   // Whether a newcomer can enter now: between two rounds, with the base of the present one.
   bool CanAdmit() const;
   RoundActions Admit(const std::vector<Member>& newcomers, runtime::Time now);
+  // The base has been replaced `races_lost` >= 2 times before this newcomer had fetched it: the
+  // next round waits, until a view opens or WaitNoMore. At most 1 s and twice what a ring takes,
+  // and twice as long each further time: who fetches at all comes in one day. (With a rate of
+  // rounds that outruns the link it never would.)
+  void WaitForNewcomer(int races_lost, runtime::Time now);
+  void WaitNoMore() { newcomer_until_ = {}; }
   // The member goes as soon as its drift is in a commit (or, without leave_with_synchronization,
   // between two rounds): Left. The last one cannot go; its run ends instead.
   RoundActions OnLeave(runtime::NodeId node, runtime::Time now);
@@ -208,6 +214,7 @@ class Round {
   RoundActions Decide(runtime::Time now);
   void Continue(runtime::Time now, RoundActions& actions);
   // Whether the next synchronization or evaluation has to wait; then the machine is holding.
+  bool MustWait(runtime::Time now) const;
   bool MustHold(runtime::Time now);
   RoundActions GoOn(runtime::Time now);
   void OpenNextView(std::vector<Member> members, runtime::Time now, RoundActions& actions);
@@ -288,7 +295,8 @@ class Round {
   std::string last_failure_;
   int failed_attempts_ = 0;
   runtime::Duration hold_off_{};
-  runtime::Time not_before_{};  // The next PREPARE.
+  runtime::Time not_before_{};      // The next PREPARE.
+  runtime::Time newcomer_until_{};  // Then it does not wait for it any more.
   std::vector<runtime::NodeId> leaving_;
 
   // What of the present phase each member has done.

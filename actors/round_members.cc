@@ -2,6 +2,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <numeric>
 #include <utility>
@@ -65,6 +66,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   broken_edge_.reset();
   deadline_.reset();
   sequence_ = 0;
+  newcomer_until_ = {};
   BeginTraining(now);
   if (members_.empty()) phase_ = Phase::kHolding;
   actions.push_back(ViewOpened{.members = members_});
@@ -224,6 +226,14 @@ RoundActions Round::Admit(const std::vector<Member>& newcomers, Time now) {
   std::ranges::copy(newcomers, std::back_inserter(members));
   OpenNextView(std::move(members), now, actions);
   return actions;
+}
+
+void Round::WaitForNewcomer(int races_lost, Time now) {
+  const double once = 1 + 2 * usual_ring_seconds_;
+  const runtime::Duration patience =
+      runtime::FromSeconds(std::ldexp(once, std::min(races_lost - 2, 10)));
+  newcomer_until_ = std::max(
+      newcomer_until_, now + std::min(patience, runtime::LongestCarriage(options_.model_floats)));
 }
 
 RoundActions Round::OnLeave(NodeId node, Time now) {

@@ -72,7 +72,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   absl::Status On(runtime::Context& context, const Resolve& resolve,
                   runtime::Responder<Nothing> responder);
   absl::Status On(runtime::Context& context, const PullBase& pull,
-                  runtime::Responder<Nothing> responder);
+                  runtime::Responder<Pulled> responder);
+  absl::Status On(runtime::Context& context, const LendMoments& lend,
+                  runtime::Responder<Loan> responder);
   absl::Status On(runtime::Context& context, const Drain& drain);
   absl::Status On(runtime::Context& context, const Decision& decision);
   absl::Status On(runtime::Context& context, const Order& order);
@@ -149,6 +151,14 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<Recovered::InDoubt> in_doubt;
     bool marked = false;
 
+    // What this newcomer's optimizer begins with (worker_begin.cc).
+    enum class Moments { kFresh, kBorrowing, kSettled };
+    Moments moments = Moments::kFresh;
+    std::string fresh_moments;  // Why they stayed fresh; until that is told.
+    // What this member lends to others, until then.
+    std::optional<Loan> loan;
+    runtime::Time loan_ends{};
+
     std::uint64_t stale = 0;
     double loss_sum = 0;
     std::uint64_t loss_count = 0;
@@ -170,7 +180,13 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   template <typename Message>
   bool DeferredUntilRingEnds(const Message& message);
   void ObeyDeferred();
-  void OnPulled(const runtime::Hash128& root, bool keep_drift, const absl::Status& fetched);
+  void BorrowMoments();
+  void OnLent(const Member& donor, const absl::StatusOr<Loan>& loan);
+  void SettleMoments(const absl::Status& taken);
+  void AnswerBorrowers();
+  void EndLoanInTime();
+  void FetchBase();
+  void OnFetched(const PullBase& pull, const absl::Status& fetched);
   void OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built);
   void Obey(const OpenView& view, const Order& order);
   void Obey(const Prepare& prepare, const Order& order);
@@ -214,7 +230,13 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // Of run_, while its model is being built. Not in Run, which a task may keep alive for longer
   // than the context through which this answers.
   std::optional<runtime::Responder<ReadyToRun>> assigned_;
-  std::optional<runtime::Responder<Nothing>> pulling_;
+  struct Pulling {
+    PullBase order;
+    runtime::Responder<Pulled> responder;
+  };
+  std::optional<Pulling> pulling_;
+  std::vector<runtime::Responder<Loan>> borrowers_;  // At most kMaxMembers.
+  std::optional<runtime::Responder<Nothing>> resolving_;
   std::optional<runtime::Responder<Recovered>> recovering_;
   runtime::NodeId head_;  // Null: gone.
   runtime::TimerId orphan_timer_ = runtime::TimerId::kNone;

@@ -28,6 +28,7 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
     return absl::OkStatus();
   }
   pulling_.reset();
+  borrowers_.clear();
   context.Cancel(std::exchange(orphan_timer_, runtime::TimerId::kNone));
   if (run_ != nullptr) run_->halt = true;
   run_ = std::make_shared<Run>();
@@ -83,41 +84,50 @@ ReadyToRun Worker::Describe() const {
 }
 
 absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
-                        runtime::Responder<Nothing> responder) {
+                        runtime::Responder<Pulled> responder) {
   if (run_ == nullptr || run_->ending || run_->replica == nullptr || !run_->members.empty() ||
       pull.run != run_->fence.run || IsOrphan()) {
     responder.Answer(absl::FailedPreconditionError("this worker is no newcomer of that run"));
     return absl::OkStatus();
   }
-  runtime::TransferJob job{.root = pull.root,
-                           .layout_hash = run_->replica->layout_hash(),
-                           .into = run_->replica->shadow(),
-                           .deadline = context.Now() + runtime::FromSeconds(pull.seconds)};
-  for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
-  pulling_.emplace(std::move(responder));
-  parts_.transfer.Fetch(std::move(job), [this, run = run_, root = pull.root, keep = pull.keep_drift,
-                                         poster = context.poster()](auto result) {
-    poster.Post([this, run, root, keep, result = std::move(result)] {
-      if (run == run_) OnPulled(root, keep, result.status());
-    });
-  });
+  pulling_.emplace(Pulling{.order = pull, .responder = std::move(responder)});
+  if (run_->moments == Run::Moments::kBorrowing) return absl::OkStatus();  // The base follows.
+  const bool borrows = run_->moments == Run::Moments::kFresh && !pull.keep_drift &&
+                       !pull.donors.empty() && run_->replica->MomentFloats() > 0;
+  borrows ? BorrowMoments() : FetchBase();
   return absl::OkStatus();
 }
 
-void Worker::OnPulled(const runtime::Hash128& root, bool keep_drift, const absl::Status& fetched) {
+void Worker::FetchBase() {
+  const PullBase& pull = pulling_->order;
+  runtime::TransferJob job{.root = pull.root,
+                           .layout_hash = run_->replica->layout_hash(),
+                           .into = run_->replica->shadow(),
+                           .deadline = context_->Now() + runtime::FromSeconds(pull.seconds)};
+  for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
+  parts_.transfer.Fetch(std::move(job),
+                        [this, run = run_, pull, poster = context_->poster()](auto result) {
+                          poster.Post([this, run, pull, result = std::move(result)] {
+                            if (run == run_) OnFetched(pull, result.status());
+                          });
+                        });
+}
+
+void Worker::OnFetched(const PullBase& pull, const absl::Status& fetched) {
   if (!pulling_.has_value()) return;
   if (!fetched.ok()) {
-    std::exchange(pulling_, std::nullopt)->Answer(fetched);
+    std::exchange(pulling_, std::nullopt)->responder.Answer(fetched);
     return;
   }
-  parts_.training.Run([this, run = run_, root, keep_drift, &transfer = parts_.transfer,
-                       poster = context_->poster()] {
+  parts_.training.Run([this, run = run_, root = pull.root, keep_drift = pull.keep_drift,
+                       &transfer = parts_.transfer, poster = context_->poster()] {
     keep_drift ? run->replica->Rebase(root) : run->replica->Adopt(root);
     transfer.Offer(run->replica->Offer());
     run->replica->ReuseOldBase();
     poster.Post([this, run] {
       if (run != run_ || !pulling_.has_value()) return;
-      std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
+      std::exchange(pulling_, std::nullopt)
+          ->responder.Answer(Pulled{.fresh_moments = std::exchange(run->fresh_moments, {})});
     });
   });
 }

@@ -62,6 +62,7 @@ void Worker::BecomeOrphan() {
   run_->deferred.clear();
   run_->interrupt = 0;
   recovering_.reset();
+  resolving_.reset();
   pulling_.reset();
   if (run_->stepping) return;
   if (!run_->ringing.has_value()) return TrainOnAlone();
@@ -131,8 +132,8 @@ absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
   const bool is_ours = run_ != nullptr && run_->fence.run == resolve.run && run_->was_member;
   if (is_ours && !IsOrphan() && run_->members.empty()) {
     // It was obeyed before, or is being; that answer was lost, or will be.
-    if (pulling_.has_value()) {
-      pulling_.emplace(std::move(responder));
+    if (resolving_.has_value()) {
+      resolving_.emplace(std::move(responder));
     } else {
       responder.Answer(Nothing{});
     }
@@ -152,7 +153,7 @@ absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
   run_->last_order = 0;  // Another head counts its orders anew; the next one opens a view.
   run_->orphan = Run::Orphan::kNo;
   context.Cancel(std::exchange(orphan_timer_, runtime::TimerId::kNone));
-  pulling_.emplace(std::move(responder));
+  resolving_.emplace(std::move(responder));
   parts_.training.Run(
       [this, run = run_, committed, root, &transfer = parts_.transfer, poster = context.poster()] {
         run->replica->ResolveMark(committed, root);
@@ -163,8 +164,8 @@ absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
         transfer.Offer(run->replica->Offer());
         run->replica->ReuseOldBase();
         poster.Post([this, run] {
-          if (run != run_ || !pulling_.has_value()) return;
-          std::exchange(pulling_, std::nullopt)->Answer(Nothing{});
+          if (run != run_ || !resolving_.has_value()) return;
+          std::exchange(resolving_, std::nullopt)->Answer(Nothing{});
         });
       });
   return absl::OkStatus();

@@ -245,17 +245,40 @@ struct ReadyToRun {
 
 struct PullBase {
   # monitor -> newcomer, before the first view that holds it: fetch the base of the present round.
-  # Answer: Nothing once it is its base and its drift is 0, or a failure if no donor holds it any
-  # more.
+  # Answer: Pulled once it is its base and its drift is 0, or a failure if no donor holds it any
+  # more. Before its first base a newcomer also fetches the first donor's moments (LendMoments).
 
   run @0 :UInt64;
   root @1 :Hash;
   donors @2 :List(Member);
   # In the order in which to try them; endpoint is where they serve their base.
   seconds @3 :Float64;
-  # It may take, at most.
+  # The base may take, at most; the moments before it twice that.
   keepDrift @4 :Bool;
   # Of one that was there before (Recover): its drift is in nobody's mean.
+}
+
+struct Pulled {
+  # newcomer -> monitor, the answer to PullBase.
+
+  freshMoments @0 :Text;
+  # Why its optimizer begins anew, without a member's moments; empty: it does not, or has none.
+}
+
+struct LendMoments {
+  # newcomer -> member: let me fetch what your optimizer remembers, as you train on. Answer: Loan,
+  # or a failure.
+
+  run @0 :UInt64;
+}
+
+struct Loan {
+  # member -> newcomer, the answer to LendMoments: a copy, at a boundary of its steps, which its
+  # transfer endpoint hands out for some seconds.
+
+  root @0 :Hash;
+  floats @1 :UInt64;
+  # Its length.
 }
 
 struct Leave {

@@ -1,11 +1,21 @@
 #include "actors/training/flat_optimizer.h"
 
+#include <array>
 #include <cmath>
+#include <cstring>
 
 #include "actors/training/kernels.h"
 #include "runtime/base/require.h"
 
 namespace actors {
+namespace {
+
+// beta1^t and beta2^t, each a double's bytes.
+constexpr std::size_t kPowerFloats = 2 * sizeof(double) / sizeof(float);
+
+bool IsPower(double power) { return power >= 0 && power <= 1; }
+
+}  // namespace
 
 FlatOptimizer::FlatOptimizer(const OptimizerOptions& options, std::size_t size)
     : options_(options),
@@ -29,6 +39,42 @@ void FlatOptimizer::Reset() {
   second_moment_.SetZero();
   beta1_power_ = 1;
   beta2_power_ = 1;
+}
+
+std::size_t FlatOptimizer::MomentFloats() const {
+  if (is_adam_) return 2 * first_moment_.size() + kPowerFloats;
+  return options_.momentum == 0 ? 0 : first_moment_.size();
+}
+
+void FlatOptimizer::CopyMoments(absl::Span<float> to) const {
+  REQUIRE(to.size() == MomentFloats());
+  if (to.empty()) return;
+  float* out = std::copy_n(first_moment_.data(), first_moment_.size(), to.data());
+  if (!is_adam_) return;
+  out = std::copy_n(second_moment_.data(), second_moment_.size(), out);
+  const std::array powers = {beta1_power_, beta2_power_};
+  std::memcpy(out, powers.data(), sizeof(powers));
+}
+
+absl::Status FlatOptimizer::TakeMoments(absl::Span<const float> from) {
+  if (from.size() != MomentFloats()) {
+    return absl::InvalidArgumentError("moments of another optimizer or model");
+  }
+  if (from.empty()) return absl::OkStatus();
+  const std::size_t size = first_moment_.size();
+  std::array<double, 2> powers = {1, 1};
+  if (is_adam_) std::memcpy(powers.data(), &from[2 * size], sizeof(powers));
+  bool sound = IsPower(powers[0]) && IsPower(powers[1]);
+  for (std::size_t i = 0; i < size; ++i) sound = sound && std::isfinite(from[i]);
+  for (std::size_t i = 0; i < second_moment_.size(); ++i) {
+    sound = sound && std::isfinite(from[size + i]) && from[size + i] >= 0;
+  }
+  if (!sound) return absl::InvalidArgumentError("moments that are no numbers");
+  std::copy_n(from.data(), size, first_moment_.data());
+  std::copy_n(from.data() + (is_adam_ ? size : 0), second_moment_.size(), second_moment_.data());
+  beta1_power_ = powers[0];
+  beta2_power_ = powers[1];
+  return absl::OkStatus();
 }
 
 void FlatOptimizer::AdamStep(const float* gradient, float* parameters) {

@@ -5,6 +5,7 @@
 #ifndef RONDO_ACTORS_TRAINING_FLAT_OPTIMIZER_H_
 #define RONDO_ACTORS_TRAINING_FLAT_OPTIMIZER_H_
 
+#include <absl/status/status.h>
 #include <absl/types/span.h>
 
 #include <cstddef>
@@ -25,6 +26,15 @@ class FlatOptimizer {
   void Step(absl::Span<const float> gradient, absl::Span<float> parameters);
   // As freshly made: moments and momentum zero, step count zero.
   void Reset();
+
+  // What it remembers, as a flat vector that another optimizer of the same options and size takes:
+  // Adam: [first moments | second moments | beta1^t and beta2^t, two floats' bytes each]; SGD with
+  // momentum: its velocity; SGD without: nothing, 0 floats.
+  std::size_t MomentFloats() const;
+  // REQUIREs MomentFloats() floats.
+  void CopyMoments(absl::Span<float> to) const;
+  // kInvalidArgument: of another length, or no moments of any optimizer; nothing was taken.
+  absl::Status TakeMoments(absl::Span<const float> from);
 
  private:
   void AdamStep(const float* gradient, float* parameters);

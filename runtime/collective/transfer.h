@@ -69,6 +69,8 @@ class Transfer {
   // Offer returns, no new reference to the older owner is taken. An offer without floats: nothing
   // is served.
   virtual void Offer(TransferOffer offer) = 0;
+  // The same with a second vector, which is served beside what is offered.
+  virtual void Lend(TransferOffer loan) = 0;
   // Begins to fetch; an unfinished older job is aborted first. Never blocks.
   virtual void Fetch(TransferJob job, Done done) = 0;
 };

@@ -65,6 +65,8 @@ RingEndpoint ZmqTransfer::endpoint() const { return server_->endpoint(); }
 
 void ZmqTransfer::Offer(TransferOffer offer) { server_->Offer(std::move(offer)); }
 
+void ZmqTransfer::Lend(TransferOffer loan) { server_->Lend(std::move(loan)); }
+
 void ZmqTransfer::Fetch(TransferJob job, Done done) {
   {
     MutexLock lock(mutex_);

@@ -58,6 +58,7 @@ class ZmqTransfer final : public Transfer {
   // Any thread.
   RingEndpoint endpoint() const override;
   void Offer(TransferOffer offer) override;
+  void Lend(TransferOffer loan) override;
   void Fetch(TransferJob job, Done done) override;
   // All that this side put on the wire since its creation, booked to Traffic::kJoin: payload,
   // headers, ZMTP's framing and handshakes.

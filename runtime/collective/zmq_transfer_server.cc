@@ -83,8 +83,16 @@ void ZmqTransferServer::Offer(TransferOffer offer) {
   // The older owner is let go of here, without the lock.
 }
 
+void ZmqTransferServer::Lend(TransferOffer loan) {
+  {
+    MutexLock lock(mutex_);
+    std::swap(loan_, loan);
+  }
+}
+
 void ZmqTransferServer::Close() {
   Offer({});
+  Lend({});
   events_ = {};
   from_router_ = {};
   router_.reset();
@@ -130,6 +138,7 @@ void ZmqTransferServer::OnMessage(const std::string& peer, std::span<const std::
     MutexLock lock(mutex_);
     // Of another root nothing is needed, so nothing is held of it.
     if (offer_.root == message->root) offer = offer_;
+    if (loan_.root == message->root) offer = loan_;
   }
   const TransferAnswer answer = AnswerRequest(offer, message->root, *request);
   Send(peer, std::move(queued), std::move(offer.owner), answer);

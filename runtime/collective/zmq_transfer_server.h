@@ -33,8 +33,9 @@ class ZmqTransferServer {
                                                                  TransferCounters& counters);
 
   const RingEndpoint& endpoint() const { return endpoint_; }
-  // As Transfer::Offer says. Any thread.
+  // As Transfer says. Any thread.
   void Offer(TransferOffer offer);
+  void Lend(TransferOffer loan);
 
   // Takes at most one message; false: there was none.
   bool TakeRequest();
@@ -71,6 +72,7 @@ class ZmqTransferServer {
 
   Mutex mutex_;
   TransferOffer offer_ ABSL_GUARDED_BY(mutex_);
+  TransferOffer loan_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace runtime

@@ -95,7 +95,8 @@ absl::Status SimTransfer::SendRequest(const Hash128& root, const TransferRequest
 }
 
 void SimTransfer::Answer(const Way& way, const Hash128& root, const TransferRequest& request) {
-  const TransferAnswer answer = AnswerRequest(offer_, root, request);
+  const TransferOffer& held = loan_.root == root ? loan_ : offer_;
+  const TransferAnswer answer = AnswerRequest(held, root, request);
   const auto* const chunk = std::get_if<TransferChunk>(&answer.message.body);
   if (chunk == nullptr) {
     Deliver(way, way->last_up, way->asker, kSmallMessageBytes, [way, root](SimTransfer& asker) {
@@ -107,7 +108,7 @@ void SimTransfer::Answer(const Way& way, const Hash128& root, const TransferRequ
   }
   Deliver(way, way->last_up, way->asker, kSmallMessageBytes + answer.floats.size_bytes(),
           [way, root, chunk = *chunk, floats = answer.floats,
-           owner = offer_.owner](SimTransfer& asker) {
+           owner = held.owner](SimTransfer& asker) {
             REQUIRE(HashFloats(floats) == chunk.checksum);  // Nobody writes what is on its way.
             asker.OnChunk(way, root, chunk, floats);
           });

@@ -56,6 +56,7 @@ class SimTransfer final : public Transfer, private TransferLink {
 
   RingEndpoint endpoint() const override;
   void Offer(TransferOffer offer) override { offer_ = std::move(offer); }
+  void Lend(TransferOffer loan) override { loan_ = std::move(loan); }
   // A job that cannot begin, and one that it ends, are told of during the call.
   void Fetch(TransferJob job, Done done) override;
 
@@ -93,6 +94,7 @@ class SimTransfer final : public Transfer, private TransferLink {
   SimTransferNetwork& network_;
   TransferClient client_;
   TransferOffer offer_;
+  TransferOffer loan_;
   Way way_;                  // To the present donor, or null.
   Time wake_ = Time::max();  // When the next closure of ScheduleTime runs; max: there is none.
   Ledger sent_;

@@ -202,6 +202,38 @@ TEST(RoundMembers, ANewcomerEntersBetweenTwoRoundsAndOnlyThere) {
   EXPECT_TRUE(table.round->CanAdmit());
 }
 
+TEST(RoundMembers, ARoundWaitsForANewcomerThatLostTheRaceTwiceAndNotForLong) {
+  for (const bool fixed : {false, true}) {
+    for (const bool comes : {false, true}) {
+      SCOPED_TRACE(fixed);
+      Table table({.max_steps = 100}, fixed ? Table::Local() : Table::Fda());
+      if (!fixed) table.AllReport(0);
+      table.round->WaitForNewcomer(2, table.now);
+      const auto decided =
+          fixed ? table.AllReady(RingPurpose::kSynchronize, 5, false) : table.AllReport(100);
+      EXPECT_THAT(Lines(decided), IsEmpty());
+      EXPECT_EQ(table.round->WaitsFor(), "a newcomer to fetch the model");
+      ASSERT_TRUE(table.round->CanAdmit());
+      EXPECT_THAT(Lines(table.round->OnTick(table.now + milliseconds(999))), IsEmpty());
+      if (comes && fixed) {
+        EXPECT_THAT(Lines(table.Admit(15)),
+                    ElementsAre("opened 10 11 12 15", "view, hold", "prepare synchronize"));
+      } else if (comes) {
+        EXPECT_THAT(Lines(table.Admit(15)), ElementsAre("opened 10 11 12 15", "view"));
+        EXPECT_THAT(Lines(table.AllReport(100)), ElementsAre("prepare synchronize"));
+      } else {
+        EXPECT_THAT(Lines(table.round->OnTick(table.now + milliseconds(1001))),
+                    ElementsAre("prepare synchronize"));
+      }
+    }
+  }
+  Table table;
+  table.AllReport(0);
+  table.round->WaitForNewcomer(2, table.now);
+  table.round->WaitNoMore();
+  EXPECT_THAT(Lines(table.AllReport(100)), ElementsAre("prepare synchronize"));
+}
+
 TEST(RoundMembers, WeightsBySamplesFollowTheMembership) {
   Table table({.weighted_samples = 100, .max_steps = 100});
   EXPECT_THAT(table.round->members()[0].weight, 34);

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -81,6 +83,7 @@ std::string KindOf(const runtime::Frame& frame) {
   if (type == runtime::TypeIdOf<actors::StateReport>()) return "StateReport";
   if (type == runtime::TypeIdOf<actors::MemberStatus>()) return "MemberStatus";
   if (type == runtime::TypeIdOf<actors::MemberStatusReply>()) return "MemberStatusReply";
+  if (type == runtime::TypeIdOf<actors::LendMoments>()) return "LendMoments";
   return "";
 }
 
@@ -393,6 +396,65 @@ TEST(TrainingFaults, IfNobodysModelIsANumberTheRunFailsWithItsLastOne) {
   EXPECT_THAT(status, HasMessage("step 5"));
   EXPECT_THAT(status, HasMessage("learning rate 0.125"));
   ExpectNoHalfCommit(cluster, config);
+}
+
+// beta1^t, which tells how many steps Adam's moments are made of.
+double StepsInMoments(const actors::Replica& replica) {
+  const runtime::TransferOffer moments = replica.CopyOfMoments();
+  double beta1_power = 0;
+  std::memcpy(&beta1_power, &moments.floats[moments.floats.size() - 4], sizeof(beta1_power));
+  return std::round(std::log(beta1_power) / std::log(0.9));
+}
+
+TEST(TrainingFaults, ANewcomerBeginsWithAMembersMomentsOrSaysWhyNot) {
+  RunConfig config = ConfigOf(Strategy::kFda, 3);
+  config.model.integer = false;
+  config.run.max_steps = 1000;
+  config.strategy.theta = 1e-3;
+  for (const bool is_lost : {false, true}) {
+    TrainingCluster cluster(Quick(config, 7));
+    if (is_lost) {
+      cluster.cluster().network().SetFate(Loser{.kind = "LendMoments"});
+    }
+    ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 50; }, seconds(10)));
+    const std::uint32_t newcomer = cluster.Join();
+    ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().members.size() == 4; }, seconds(5)));
+    cluster.monitor().RequestStop();
+    ASSERT_TRUE(cluster.RunToEnd(seconds(5)));
+    ASSERT_OK(cluster.record().summary->status);
+    const auto own = static_cast<double>(cluster.steps(newcomer));
+    if (is_lost) {
+      EXPECT_EQ(StepsInMoments(*cluster.replica(newcomer)), own);
+      ASSERT_EQ(cluster.record().notes.size(), 1u);
+      EXPECT_THAT(cluster.record().notes[0], HasSubstr("slot 3 begins with fresh optimizer"));
+    } else {
+      EXPECT_GE(StepsInMoments(*cluster.replica(newcomer)), own + 50);
+      EXPECT_THAT(cluster.record().notes, testing::IsEmpty());
+    }
+  }
+}
+
+// Without a wait for it, it would fetch one base after the other, each of them gone meanwhile.
+TEST(TrainingFaults, ANewcomerComesInThoughTheRoundsOutrunItsLink) {
+  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous}) {
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+      SCOPED_TRACE("strategy " + ToString(strategy) + ", seed " + std::to_string(seed));
+      RunConfig config = ConfigOf(strategy, 3);
+      config.run.max_steps = 1'000'000;
+      config.run.evaluate_every = 0;
+      config.strategy.theta = 1;
+      TrainingClusterOptions options = Quick(config, seed);
+      options.longest_transfer = milliseconds(800);
+      TrainingCluster cluster(options);
+      ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 5; }, seconds(5)));
+      cluster.Join();
+      ASSERT_TRUE(
+          cluster.RunUntil([&] { return cluster.record().members.size() == 4; }, seconds(20)));
+      cluster.monitor().RequestStop();
+      ASSERT_TRUE(cluster.RunToEnd(seconds(5)));
+      ASSERT_OK(cluster.record().summary->status);
+    }
+  }
 }
 
 TEST(TrainingFaults, AStopEndsTheRunWithASynchronizationOfEverybody) {

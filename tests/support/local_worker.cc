@@ -19,6 +19,7 @@ class NoTransfer final : public runtime::Transfer {
  public:
   runtime::RingEndpoint endpoint() const override { return {.tcp = "tcp://127.0.0.1:1"}; }
   void Offer(runtime::TransferOffer) override {}
+  void Lend(runtime::TransferOffer) override {}
   void Fetch(runtime::TransferJob, Done done) override {
     done(absl::UnavailableError("a local worker fetches nothing"));
   }

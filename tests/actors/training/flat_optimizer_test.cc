@@ -3,8 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
 
 namespace actors {
 namespace {
@@ -90,6 +96,44 @@ TEST(FlatOptimizer, ResetForgetsEverything) {
     fresh.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(fresh_w));
     EXPECT_EQ(used_w, fresh_w);
   }
+}
+
+TEST(FlatOptimizer, GoesOnFromAnothersMomentsBitForBit) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.1, 0.9), Sgd(0.1)}) {
+    FlatOptimizer used(options, 2), taker(options, 2);
+    std::array<float, 2> used_w = {1, 2};
+    for (int i = 0; i < 3; ++i) used.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(used_w));
+    std::vector<float> moments(used.MomentFloats());
+    used.CopyMoments(absl::MakeSpan(moments));
+    ASSERT_OK(taker.TakeMoments(moments));
+    std::array<float, 2> taker_w = used_w;
+    used.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
+    taker.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(taker_w));
+    EXPECT_EQ(used_w, taker_w);
+  }
+}
+
+TEST(FlatOptimizer, MomentsThatAreNoneAreRefusedAndChangeNothing) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  FlatOptimizer used(OptimizerOptions(), 2), fresh(OptimizerOptions(), 2);
+  std::array<float, 2> w = {1, 2};
+  used.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(w));
+  std::vector<float> moments(used.MomentFloats());
+  used.CopyMoments(absl::MakeSpan(moments));
+  std::vector<std::vector<float>> wrong(6, moments);
+  wrong[0].pop_back();
+  wrong[1][0] = nan;
+  wrong[2][3] = nan;
+  wrong[3][2] = -1;  // A square.
+  const double power = 1.5;
+  std::memcpy(&wrong[4][4], &power, sizeof(power));
+  std::fill(wrong[5].begin() + 4, wrong[5].end(), nan);
+  for (const std::vector<float>& each : wrong) {
+    EXPECT_THAT(fresh.TakeMoments(each), tests::HasCode(absl::StatusCode::kInvalidArgument));
+  }
+  std::array<float, 2> fresh_w = {1, 2};
+  fresh.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(fresh_w));
+  EXPECT_EQ(fresh_w, w);
 }
 
 }  // namespace

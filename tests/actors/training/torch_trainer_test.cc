@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <limits>
 #include <memory>
 #include <string>
@@ -288,6 +290,55 @@ TEST(RealData, Lenet5LearnsMnistFromDisk) {
   ASSERT_OK(trainer);
   Train(**trainer, 1, 1000);
   EXPECT_GE(Accuracy(**trainer), 0.95);
+}
+
+// Of a vector's part, all of it trainable.
+double DriftNorm(Trainer& trainer, const std::vector<float>& base) {
+  double sum = 0;
+  for (std::size_t i = 0; i < base.size(); ++i) {
+    const double d = trainer.local()[i] - base[i];
+    sum += d * d;
+  }
+  return std::sqrt(sum);
+}
+
+// Four members that have averaged every 20 steps, then one more at their base: how far it is from
+// there when it has taken 20 steps, with a member's moments and with fresh ones.
+TEST(TorchTrainer, WithAMembersMomentsANewcomerDriftsNoFurtherThanTheMembers) {
+  constexpr std::uint32_t kMembers = 4;
+  constexpr std::uint64_t kInterval = 20, kRounds = 10;
+  TrainingOptions options;
+  std::vector<std::unique_ptr<Trainer>> all;  // The newcomers last: with moments, without.
+  for (std::uint32_t slot = 0; slot < kMembers + 2; ++slot) {
+    all.push_back(Make(options));
+    const std::uint32_t rank = std::min(slot, kMembers);
+    ASSERT_OK(all.back()->Place({.slot = rank, .rank = rank, .world_size = kMembers + 1}));
+  }
+  std::vector<float> base;
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    base.assign(all[0]->local().size(), 0);
+    for (std::uint32_t slot = 0; slot < kMembers; ++slot) {
+      Train(*all[slot], round * kInterval + 1, (round + 1) * kInterval);
+      for (std::size_t i = 0; i < base.size(); ++i) base[i] += all[slot]->local()[i] / kMembers;
+    }
+    for (const auto& trainer : all) std::copy(base.begin(), base.end(), trainer->local().begin());
+  }
+  std::vector<float> moments(all[0]->MomentFloats());
+  all[0]->CopyMoments(absl::MakeSpan(moments));
+  ASSERT_OK(all[kMembers]->TakeMoments(moments));
+  std::vector<double> norms;
+  for (const auto& trainer : all) {
+    Train(*trainer, kRounds * kInterval + 1, (kRounds + 1) * kInterval);
+    norms.push_back(DriftNorm(*trainer, base));
+  }
+  const double fresh = norms[kMembers + 1], taken = norms[kMembers];
+  std::sort(norms.begin(), norms.begin() + kMembers);
+  const double members = (norms[1] + norms[2]) / 2;
+  RecordProperty("drift_with_moments", std::to_string(taken / members));
+  RecordProperty("drift_with_fresh_moments", std::to_string(fresh / members));
+  std::cout << "drift after 20 steps, by the members' median: " << taken / members
+            << " with a member's moments, " << fresh / members << " with fresh ones\n";
+  EXPECT_LE(taken, 2 * members);
 }
 
 }  // namespace

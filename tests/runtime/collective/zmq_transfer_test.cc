@@ -144,6 +144,26 @@ TEST(ZmqTransfer, LetsGoOfAnOlderOfferWithinTheCallIfNobodySendsFromIt) {
   EXPECT_TRUE(last_owner.expired());
 }
 
+TEST(ZmqTransfer, LendsASecondVectorBesideTheOneItOffers) {
+  const Vector base = MakeVector(5000, 1);
+  Vector loan = MakeVector(10'000, 2);
+  const std::weak_ptr<const void> owner = loan;
+  const Hash128 root = RootOf(kTransferLayout, *loan);
+  auto donor = MakeTransfer(), joiner = MakeTransfer();
+  donor->Offer(OfferOf(base));
+  donor->Lend(OfferOf(loan));
+  for (const Vector& each : {loan, base}) {
+    Fetching fetching(*joiner, RootOf(kTransferLayout, *each), each->size(), {DonorOf(*donor)});
+    ASSERT_OK(fetching.Wait());
+    EXPECT_TRUE(fetching.into() == *each);
+  }
+  loan.reset();
+  donor->Lend({});
+  EXPECT_TRUE(Eventually([&] { return owner.expired(); }));  // Its last chunk has left.
+  Fetching late(*joiner, root, 10'000, {DonorOf(*donor)});
+  EXPECT_THAT(late.Wait(), HasCode(absl::StatusCode::kNotFound));
+}
+
 TEST(ZmqTransfer, AVectorOfAnotherLengthIsNotHeldAndOfAnotherLayoutIsDataLoss) {
   const Vector vector = MakeVector(1000, 1);
   auto donor = MakeTransfer(), joiner = MakeTransfer();
