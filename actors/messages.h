@@ -22,6 +22,7 @@
 #include "runtime/collective/ring.h"
 #include "runtime/group/fence.h"
 #include "runtime/net/traffic.h"
+#include "schema/moments.capnp.h"
 #include "schema/recovery.capnp.h"
 #include "schema/training.capnp.h"
 

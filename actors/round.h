@@ -172,8 +172,8 @@ class Round {
   RoundActions Admit(const std::vector<Member>& newcomers, runtime::Time now);
   // The base has been replaced `races_lost` >= 2 times before this newcomer had fetched it: the
   // next round waits, until a view opens or WaitNoMore. At most 1 s and twice what a ring takes,
-  // and twice as long each further time: who fetches at all comes in one day. (With a rate of
-  // rounds that outruns the link it never would.)
+  // and twice as long each further time: who fetches at all comes in at last. (Else never, if
+  // rounds outrun its link.)
   void WaitForNewcomer(int races_lost, runtime::Time now);
   void WaitNoMore() { newcomer_until_ = {}; }
   // The member goes as soon as its drift is in a commit (or, without leave_with_synchronization,

@@ -265,22 +265,6 @@ struct Pulled {
   # Why its optimizer begins anew, without a member's moments; empty: it does not, or has none.
 }
 
-struct LendMoments {
-  # newcomer -> member: let me fetch what your optimizer remembers, as you train on. Answer: Loan,
-  # or a failure.
-
-  run @0 :UInt64;
-}
-
-struct Loan {
-  # member -> newcomer, the answer to LendMoments: a copy, at a boundary of its steps, which its
-  # transfer endpoint hands out for some seconds.
-
-  root @0 :Hash;
-  floats @1 :UInt64;
-  # Its length.
-}
-
 struct Leave {
   # worker -> monitor: I am to leave. Answer: Nothing once this worker is in no view any more, its
   # drift in a commit if run.on_leave_sync says so.

@@ -106,12 +106,12 @@ void SimTransfer::Answer(const Way& way, const Hash128& root, const TransferRequ
     });
     return;
   }
-  Deliver(way, way->last_up, way->asker, kSmallMessageBytes + answer.floats.size_bytes(),
-          [way, root, chunk = *chunk, floats = answer.floats,
-           owner = held.owner](SimTransfer& asker) {
-            REQUIRE(HashFloats(floats) == chunk.checksum);  // Nobody writes what is on its way.
-            asker.OnChunk(way, root, chunk, floats);
-          });
+  Deliver(
+      way, way->last_up, way->asker, kSmallMessageBytes + answer.floats.size_bytes(),
+      [way, root, chunk = *chunk, floats = answer.floats, owner = held.owner](SimTransfer& asker) {
+        REQUIRE(HashFloats(floats) == chunk.checksum);  // Nobody writes what is on its way.
+        asker.OnChunk(way, root, chunk, floats);
+      });
 }
 
 void SimTransfer::OnChunk(const Way& way, const Hash128& root, const TransferChunk& chunk,
