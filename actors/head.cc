@@ -345,9 +345,11 @@ void Head::OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status
   context_->Evict(node, why);
 }
 
-void Head::OnAborted(std::uint64_t run, const Aborted& event) {
-  Emit({.what = AbortEvent{
-            .step = event.step, .fence = event.fence.ToString(), .reason = event.reason}});
+void Head::OnAborted(std::uint64_t run, const Aborted& event, const FlightRecord& record) {
+  Emit({.what = AbortEvent{.step = event.step,
+                           .fence = event.fence.ToString(),
+                           .reason = event.reason,
+                           .record = record}});
 }
 
 void Head::OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,

@@ -143,7 +143,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
                     const absl::Status& why) override;
   void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) override;
   void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) override;
-  void OnAborted(std::uint64_t run, const Aborted& event) override;
+  void OnAborted(std::uint64_t run, const Aborted& event, const FlightRecord& record) override;
   void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
                     std::uint64_t step) override;
   void OnNote(std::uint64_t run, const std::string& message) override;

@@ -65,6 +65,7 @@ absl::Status Monitor::On(runtime::Context& context, const StateReport& report) {
     return absl::OkStatus();
   }
   if (const auto rank = round_->RankOf(member->node)) {
+    recorder_.OnHeard(context.Now(), member->slot, report);
     Perform(round_->OnReport(*rank, report, context.Now()));
   }
   return absl::OkStatus();
@@ -76,6 +77,7 @@ absl::Status Monitor::On(runtime::Context& context, const Answer& answer) {
     return absl::OkStatus();
   }
   if (const auto rank = round_->RankOf(member->node)) {
+    recorder_.OnHeard(context.Now(), member->slot, answer);
     Perform(round_->OnAnswer(*rank, answer, context.Now()));
   }
   return absl::OkStatus();
@@ -92,6 +94,7 @@ absl::Status Monitor::On(runtime::Context& context, const MemberStatus& status,
   responder.Answer(MemberStatusReply{.last_answer = member->last_answer});
   if (member->stage != Stage::kMember) return absl::OkStatus();
   heard_ = context.Now();
+  recorder_.OnHeard(heard_, member->slot, status);
   if (status.orphan) {
     OnStray(*member);
   } else {
@@ -122,6 +125,9 @@ void Monitor::ResendWhatLacks(MemberBook& member, std::uint64_t last_order) {
 void Monitor::Perform(RoundActions actions) {
   std::vector<runtime::NodeId> hopeless;
   for (RoundAction& action : actions) {
+    if (const auto* send = std::get_if<SendOrder>(&action)) {
+      recorder_.OnSent(context_->Now(), send->order);
+    }
     if (std::holds_alternative<PublishDecision>(action) ||
         std::holds_alternative<SendOrder>(action)) {
       Send(action);
@@ -142,7 +148,7 @@ void Monitor::Perform(RoundActions actions) {
       OnViewOpened(*opened);
     } else if (const auto* aborted = std::get_if<Aborted>(&action)) {
       ++aborts_;
-      listener_.OnAborted(options_.run, *aborted);
+      listener_.OnAborted(options_.run, *aborted, recorder_.At(context_->Now()));
     } else if (const auto* stuck = std::get_if<Stuck>(&action)) {
       for (const runtime::NodeId node : stuck->nodes) LetGoOfStuck(node, stuck->seconds);
     } else if (const auto* left = std::get_if<Left>(&action)) {

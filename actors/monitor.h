@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "actors/checkpoint.h"
+#include "actors/flight_recorder.h"
 #include "actors/journal.h"
 #include "actors/messages.h"
 #include "actors/round.h"
@@ -109,7 +110,7 @@ class RunListener {
   virtual void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) = 0;
   // The node cannot take part in this run, or has not managed to: it is to be told, and let go.
   virtual void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) = 0;
-  virtual void OnAborted(std::uint64_t run, const Aborted& event) = 0;
+  virtual void OnAborted(std::uint64_t run, const Aborted& event, const FlightRecord& record) = 0;
   // Nobody held the base of round `from`; the run goes on from that of round `to`.
   virtual void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
                             std::uint64_t step) = 0;
@@ -288,6 +289,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   double theta_ = 0;
   std::unique_ptr<MonitorPolicy> policy_;
   std::unique_ptr<Round> round_;
+  FlightRecorder recorder_;
   std::deque<RoundAction> recent_orders_;
   std::uint64_t last_order_ = 0;
   runtime::Ledger sent_before_;

@@ -21,6 +21,25 @@ void Visit(Visitor& visit, UserError& error) {
 }  // namespace runtime
 
 namespace actors {
+
+template <typename Visitor>
+void Visit(Visitor& visit, FlightMember& member) {
+  visit("slot", member.slot);
+  visit("said", member.said);
+  visit("silent_seconds", member.silent_seconds);
+  visit("step", member.step);
+  visit("to", member.to);
+  visit("sent_bytes", member.sent_bytes);
+}
+
+template <typename Visitor>
+void Visit(Visitor& visit, FlightWord& word) {
+  visit("seconds_before", word.seconds_before);
+  visit("from", word.from);
+  visit("what", word.what);
+  visit("fence", word.fence);
+}
+
 namespace {
 
 // The word for each kind of event, in the order of RunEvent::what.
@@ -90,6 +109,8 @@ void Visit(Visitor& visit, AbortEvent& event) {
   visit("step", event.step);
   visit("fence", event.fence);
   visit("reason", event.reason);
+  visit("members", event.record.members);
+  visit("words", event.record.words);
 }
 
 template <typename Visitor>

@@ -9,6 +9,7 @@
 #include <string>
 #include <variant>
 
+#include "actors/flight_recorder.h"
 #include "actors/run_result.h"
 #include "runtime/base/error.h"
 
@@ -73,6 +74,7 @@ struct AbortEvent {
   std::uint64_t step = 0;
   std::string fence;
   std::string reason;
+  FlightRecord record;  // What speaks for it.
 };
 
 // No worker held the last model any more: the run goes on from an older one.

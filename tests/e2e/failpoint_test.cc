@@ -39,6 +39,14 @@ void PrintPause(const std::string& folder, const std::string& what) {
   std::cout << what << ": longest time between two synchronizations " << longest << " s\n";
 }
 
+// How long the member in `slot` had said nothing, as an abort's flight record has it.
+double SilenceIn(const json& abort, std::uint32_t slot) {
+  for (const json& member : abort["members"]) {
+    if (member["slot"] == slot) return member["silent_seconds"];
+  }
+  return 0;
+}
+
 json Stop(Sandbox& sandbox, Cluster& cluster, const std::string& folder) {
   const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
   EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
@@ -88,6 +96,8 @@ TEST(StoppedWorkerInTheRing, IsLeftOutAndComesBackAsAnother) {
   const std::size_t syncs = EventsOf(folder, "sync").size();
   ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 3; }));
   PrintPause(folder, "stopped in the ring");
+  const std::uint32_t stopped_slot = EventsOf(folder, "death")[0]["slot"];
+  EXPECT_GE(SilenceIn(EventsOf(folder, "abort")[0], stopped_slot), 0.5);
   const auto stopped = sandbox.LivingWith("--name machine3-0");
   ASSERT_EQ(stopped.size(), 1u);
   kill(stopped[0], SIGCONT);

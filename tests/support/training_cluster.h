@@ -74,8 +74,10 @@ struct RunRecord final : actors::RunListener {
     refused.push_back(why);
     let_go.push_back(node);
   }
-  void OnAborted(std::uint64_t run, const actors::Aborted& event) override {
+  void OnAborted(std::uint64_t run, const actors::Aborted& event,
+                 const actors::FlightRecord& flight) override {
     aborts.push_back(event);
+    flights.push_back(flight);
   }
   void OnRolledBack(std::uint64_t run, std::uint64_t from, std::uint64_t to,
                     std::uint64_t step) override {
@@ -98,6 +100,7 @@ struct RunRecord final : actors::RunListener {
   std::vector<runtime::NodeId> let_go;  // Those refused: a head evicts them.
   std::vector<std::string> notes;
   std::vector<actors::Aborted> aborts;
+  std::vector<actors::FlightRecord> flights;  // One with each of them.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> rollbacks;  // From and to.
   std::vector<actors::Synchronized> synchronizations;
   std::vector<actors::Tested> tests;
