@@ -100,7 +100,7 @@ struct RunRecord final : actors::RunListener {
   std::vector<runtime::NodeId> let_go;  // Those refused: a head evicts them.
   std::vector<std::string> notes;
   std::vector<actors::Aborted> aborts;
-  std::vector<actors::FlightRecord> flights;  // One with each of them.
+  std::vector<actors::FlightRecord> flights;                       // One with each of them.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> rollbacks;  // From and to.
   std::vector<actors::Synchronized> synchronizations;
   std::vector<actors::Tested> tests;
