@@ -351,7 +351,10 @@ void PullBase::Encode(Wire::Builder wire) const {
 }
 
 absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
-  ASSIGN_OR_RETURN(std::vector<Member> donors, Read(wire.getDonors()));
+  std::vector<Member> donors;
+  if (wire.getDonors().size() > 0) {
+    ASSIGN_OR_RETURN(donors, Read(wire.getDonors()));
+  }
   ASSIGN_OR_RETURN(const double seconds, ReadSeconds(wire.getSeconds()));
   return PullBase{.run = wire.getRun(),
                   .root = Read(wire.getRoot()),
@@ -360,11 +363,18 @@ absl::StatusOr<PullBase> PullBase::Decode(Wire::Reader wire) {
                   .keep_drift = wire.getKeepDrift()};
 }
 
-void Pulled::Encode(Wire::Builder wire) const { wire.setFreshMoments(fresh_moments); }
+void Pulled::Encode(Wire::Builder wire) const {
+  Write(root, wire.initRoot());
+  wire.setFailure(failure);
+  wire.setFreshMoments(fresh_moments);
+}
 
 absl::StatusOr<Pulled> Pulled::Decode(Wire::Reader wire) {
   ASSIGN_OR_RETURN(std::string fresh_moments, ReadText(wire.getFreshMoments(), kMaxTextBytes));
-  return Pulled{.fresh_moments = std::move(fresh_moments)};
+  ASSIGN_OR_RETURN(std::string failure, ReadText(wire.getFailure(), kMaxTextBytes));
+  return Pulled{.root = Read(wire.getRoot()),
+                .failure = std::move(failure),
+                .fresh_moments = std::move(fresh_moments)};
 }
 
 void LendMoments::Encode(Wire::Builder wire) const { wire.setRun(run); }

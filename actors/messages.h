@@ -82,6 +82,8 @@ struct Pulled {
   void Encode(Wire::Builder wire) const;
   static absl::StatusOr<Pulled> Decode(Wire::Reader wire);
 
+  runtime::Hash128 root;
+  std::string failure;
   std::string fresh_moments;
 };
 

@@ -47,7 +47,8 @@ void Monitor::TakeCheckpointIfDue() {
       .root = checkpoint.root,
       .layout_hash = checkpoint.layout_hash,
       .into = checkpoint.floats->span(),
-      .deadline = context_->Now() + runtime::LongestCarriage(reference_->total)};
+      .deadline = context_->Now() + runtime::LongestCarriage(reference_->total),
+      .traffic = runtime::Traffic::kCheckpoint};
   for (const Member& member : round_->members()) {
     job.donors.push_back({member.node, members_.at(member.node).ready->transfer});
   }
@@ -96,7 +97,7 @@ bool Monitor::NobodyHoldsTheBase() const {
   for (const auto& [node, member] : members_) {
     if (member.stage != Stage::kReady && member.stage >= Stage::kAsked) return false;
     if (member.stage != Stage::kReady) continue;
-    if (member.root == round_->root()) return false;
+    if (member.root == round_->root() || member.root.IsNull()) return false;
     any = true;
   }
   return any;

@@ -268,14 +268,15 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root,
   MemberBook* const member = Find(node);
   if (member == nullptr) return;
   member->stage = Stage::kReady;
-  if (pulled.ok()) {
-    member->root = root;
+  // Without an answer it is not known what it holds.
+  member->root = pulled.ok() ? pulled->root : runtime::Hash128{};
+  if (pulled.ok() && !pulled->fresh_moments.empty()) {
+    listener_.OnNote(options_.run,
+                     absl::StrCat("slot ", member->slot,
+                                  " begins with fresh optimizer moments: ", pulled->fresh_moments));
+  }
+  if (member->root == root) {
     member->pulls_fail_since.reset();
-    if (!pulled->fresh_moments.empty()) {
-      listener_.OnNote(options_.run,
-                       absl::StrCat("slot ", member->slot, " begins with fresh optimizer moments: ",
-                                    pulled->fresh_moments));
-    }
   } else if (root == round_->root()) {
     // Not because a newer base has come meanwhile.
     const runtime::Time now = context_->Now();
@@ -283,7 +284,8 @@ void Monitor::OnPulled(NodeId node, const runtime::Hash128& root,
     if (now - *member->pulls_fail_since >= kPullPatience) {
       Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
                              absl::StrCat("no member could hand the model over: ",
-                                          runtime::MessageOf(pulled.status())),
+                                          pulled.ok() ? pulled->failure
+                                                      : runtime::MessageOf(pulled.status())),
                              "check that the workers reach each other: rondo join --advertise"));
       return;
     }
@@ -310,7 +312,7 @@ void Monitor::AdmitWhoIsReady() {
     if (member.stage != Stage::kReady) continue;
     if (member.root == round_->root()) {
       newcomers.push_back({.node = node, .slot = member.slot, .endpoint = member.ready->endpoint});
-    } else if (donors) {
+    } else if (donors || member.root.IsNull()) {
       Pull(member);
     }
   }

@@ -151,7 +151,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<Recovered::InDoubt> in_doubt;
     bool marked = false;
 
-    // What this newcomer's optimizer begins with (worker_begin.cc).
+    std::uint64_t fetches = 0;  // Of a base; the last one is the one that counts.
+    bool adopting = false;      // The training thread takes over what was fetched.
+    // What this newcomer's optimizer begins with (worker_moments.cc).
     enum class Moments { kFresh, kBorrowing, kSettled };
     Moments moments = Moments::kFresh;
     std::string fresh_moments;  // Why they stayed fresh; until that is told.
@@ -186,7 +188,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void AnswerBorrowers();
   void EndLoanInTime();
   void FetchBase();
-  void OnFetched(const PullBase& pull, const absl::Status& fetched);
+  void StopFetching();
+  void OnFetched(const absl::Status& fetched);
+  void AnswerPull(std::string failure);
   void OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built);
   void Obey(const OpenView& view, const Order& order);
   void Obey(const Prepare& prepare, const Order& order);

@@ -91,7 +91,8 @@ absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
     return absl::OkStatus();
   }
   pulling_.emplace(Pulling{.order = pull, .responder = std::move(responder)});
-  if (run_->moments == Run::Moments::kBorrowing) return absl::OkStatus();  // The base follows.
+  // What is under way ends first; then this is gone on with.
+  if (run_->moments == Run::Moments::kBorrowing || run_->adopting) return absl::OkStatus();
   const bool borrows = run_->moments == Run::Moments::kFresh && !pull.keep_drift &&
                        !pull.donors.empty() && run_->replica->MomentFloats() > 0;
   borrows ? BorrowMoments() : FetchBase();
@@ -100,36 +101,50 @@ absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
 
 void Worker::FetchBase() {
   const PullBase& pull = pulling_->order;
+  if (run_->replica->root() == pull.root) {  // The answer to an earlier order was lost.
+    StopFetching();
+    return AnswerPull("");
+  }
   runtime::TransferJob job{.root = pull.root,
                            .layout_hash = run_->replica->layout_hash(),
                            .into = run_->replica->shadow(),
                            .deadline = context_->Now() + runtime::FromSeconds(pull.seconds)};
   for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
-  parts_.transfer.Fetch(std::move(job),
-                        [this, run = run_, pull, poster = context_->poster()](auto result) {
-                          poster.Post([this, run, pull, result = std::move(result)] {
-                            if (run == run_) OnFetched(pull, result.status());
-                          });
-                        });
+  parts_.transfer.Fetch(std::move(job), [this, run = run_, fetch = ++run_->fetches,
+                                         poster = context_->poster()](auto result) {
+    poster.Post([this, run, fetch, result = std::move(result)] {
+      if (run == run_ && fetch == run->fetches) OnFetched(result.status());
+    });
+  });
 }
 
-void Worker::OnFetched(const PullBase& pull, const absl::Status& fetched) {
-  if (!pulling_.has_value()) return;
-  if (!fetched.ok()) {
-    std::exchange(pulling_, std::nullopt)->responder.Answer(fetched);
-    return;
-  }
-  parts_.training.Run([this, run = run_, root = pull.root, keep_drift = pull.keep_drift,
-                       &transfer = parts_.transfer, poster = context_->poster()] {
+// What is under way, if anything, writes to the replica no more.
+void Worker::StopFetching() {
+  ++run_->fetches;
+  parts_.transfer.Fetch({}, [](auto) {});
+}
+
+void Worker::OnFetched(const absl::Status& fetched) {
+  if (!fetched.ok()) return AnswerPull(runtime::MessageOf(fetched));
+  run_->adopting = true;
+  parts_.training.Run([this, run = run_, root = pulling_->order.root,
+                       keep_drift = pulling_->order.keep_drift, &transfer = parts_.transfer,
+                       poster = context_->poster()] {
     keep_drift ? run->replica->Rebase(root) : run->replica->Adopt(root);
     transfer.Offer(run->replica->Offer());
     run->replica->ReuseOldBase();
     poster.Post([this, run] {
-      if (run != run_ || !pulling_.has_value()) return;
-      std::exchange(pulling_, std::nullopt)
-          ->responder.Answer(Pulled{.fresh_moments = std::exchange(run->fresh_moments, {})});
+      run->adopting = false;
+      if (run == run_ && pulling_.has_value()) FetchBase();  // Another one, or none.
     });
   });
+}
+
+void Worker::AnswerPull(std::string failure) {
+  std::exchange(pulling_, std::nullopt)
+      ->responder.Answer(Pulled{.root = run_->replica->root(),
+                                .failure = std::move(failure),
+                                .fresh_moments = std::exchange(run_->fresh_moments, {})});
 }
 
 }  // namespace actors

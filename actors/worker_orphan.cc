@@ -63,7 +63,7 @@ void Worker::BecomeOrphan() {
   run_->interrupt = 0;
   recovering_.reset();
   resolving_.reset();
-  pulling_.reset();
+  if (std::exchange(pulling_, std::nullopt).has_value()) StopFetching();
   if (run_->stepping) return;
   if (!run_->ringing.has_value()) return TrainOnAlone();
   // The others may complete it, and have told the head that they did: it is not given up lightly.

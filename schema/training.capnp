@@ -245,13 +245,14 @@ struct ReadyToRun {
 
 struct PullBase {
   # monitor -> newcomer, before the first view that holds it: fetch the base of the present round.
-  # Answer: Pulled once it is its base and its drift is 0, or a failure if no donor holds it any
-  # more. Before its first base a newcomer also fetches the first donor's moments (LendMoments).
+  # Answer: Pulled. Before its first base a newcomer also fetches the first donor's moments
+  # (LendMoments). A newer one replaces the one before it, which is then not answered.
 
   run @0 :UInt64;
   root @1 :Hash;
   donors @2 :List(Member);
-  # In the order in which to try them; endpoint is where they serve their base.
+  # In the order in which to try them; endpoint is where they serve their base. None: to hear
+  # whether the newcomer holds that base already.
   seconds @3 :Float64;
   # The base may take, at most; the moments before it twice that.
   keepDrift @4 :Bool;
@@ -259,8 +260,12 @@ struct PullBase {
 }
 
 struct Pulled {
-  # newcomer -> monitor, the answer to PullBase.
+  # newcomer -> monitor, the answer to PullBase: what it holds now.
 
+  root @1 :Hash;
+  # Of its base. If it is the one that was asked for, its drift is 0, or kept (keepDrift).
+  failure @2 :Text;
+  # Why it is not.
   freshMoments @0 :Text;
   # Why its optimizer begins anew, without a member's moments; empty: it does not, or has none.
 }

@@ -26,6 +26,7 @@ struct TransferMessage {
     # asker -> donor, a few ahead of the answers.
     offset @0 :UInt64;  # Of the first float, in floats, below 2^48.
     floats @1 :UInt32;  # 1 to 131,072.
+    checkpoint @2 :Bool;  # The asker is a head that keeps it; else one that joins. For the books.
   }
 
   struct Chunk {

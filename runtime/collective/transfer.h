@@ -20,6 +20,7 @@
 #include "runtime/base/hash.h"
 #include "runtime/base/ids.h"
 #include "runtime/collective/ring.h"
+#include "runtime/net/traffic.h"
 
 namespace runtime {
 
@@ -43,6 +44,7 @@ struct TransferJob {
   std::vector<TransferDonor> donors;  // Tried in order; a later one continues where one failed.
   std::span<float> into;              // Of the vector's length; borrowed until `done` is called.
   Time deadline{};                    // Of all of it.
+  Traffic traffic = Traffic::kJoin;   // Or kCheckpoint: what its bytes are booked to.
 };
 
 struct TransferResult {

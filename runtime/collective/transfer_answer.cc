@@ -10,7 +10,9 @@ TransferAnswer AnswerRequest(const TransferOffer& offer, const Hash128& root,
   }
   const std::span<const float> floats = offer.floats.subspan(request.offset, request.floats);
   return {.message = {.root = root,
-                      .body = TransferChunk{.range = request, .checksum = HashFloats(floats)}},
+                      .body = TransferChunk{.range = {.offset = request.offset,
+                                                      .floats = request.floats},
+                                            .checksum = HashFloats(floats)}},
           .floats = floats};
 }
 

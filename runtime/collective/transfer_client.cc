@@ -84,7 +84,9 @@ void TransferClient::TryDonors() {
 absl::Status TransferClient::Ask() {
   for (; asked_ < options_.window && next_ < ranges_.size(); ++next_) {
     if (ranges_[next_] != Range::kMissing) continue;
-    RETURN_IF_ERROR(link_.SendRequest(job_->root, RangeOf(next_)));
+    TransferRequest request = RangeOf(next_);
+    request.traffic = job_->traffic;
+    RETURN_IF_ERROR(link_.SendRequest(job_->root, request));
     ranges_[next_] = Range::kAsked;
     ++asked_;
   }

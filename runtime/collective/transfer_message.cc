@@ -16,6 +16,7 @@ void WriteBody(const TransferRequest& request, schema::TransferMessage::Builder 
   auto builder = root.initRequest();
   builder.setOffset(request.offset);
   builder.setFloats(request.floats);
+  builder.setCheckpoint(request.traffic == Traffic::kCheckpoint);
 }
 
 void WriteBody(const TransferChunk& chunk, schema::TransferMessage::Builder root) {
@@ -41,7 +42,10 @@ absl::StatusOr<TransferMessage> ReadMessage(schema::TransferMessage::Reader root
   switch (root.which()) {
     case schema::TransferMessage::REQUEST: {
       const auto request = root.getRequest();
-      ASSIGN_OR_RETURN(message.body, CheckedRange(request.getOffset(), request.getFloats()));
+      ASSIGN_OR_RETURN(TransferRequest range,
+                       CheckedRange(request.getOffset(), request.getFloats()));
+      if (request.getCheckpoint()) range.traffic = Traffic::kCheckpoint;
+      message.body = range;
       return message;
     }
     case schema::TransferMessage::CHUNK: {

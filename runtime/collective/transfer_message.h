@@ -14,6 +14,7 @@
 
 #include "runtime/base/hash.h"
 #include "runtime/collective/sealed_message.h"
+#include "runtime/net/traffic.h"
 
 namespace runtime {
 
@@ -25,12 +26,13 @@ inline constexpr std::uint64_t kMaxTransferOffset = std::uint64_t{1} << 48;
 struct TransferRequest {
   std::uint64_t offset = 0;  // Both in floats.
   std::uint32_t floats = 0;
+  Traffic traffic = Traffic::kJoin;  // Or kCheckpoint: what it and its answer are booked to.
 
   bool operator==(const TransferRequest&) const = default;
 };
 
 struct TransferChunk {
-  TransferRequest range;
+  TransferRequest range;       // Without its traffic.
   std::uint64_t checksum = 0;  // HashFloats of the floats that follow.
 
   bool operator==(const TransferChunk&) const = default;

@@ -133,7 +133,8 @@ void ZmqTransfer::Finish() {
 
 Ledger ZmqTransfer::SentBytes() const {
   Ledger ledger;
-  ledger.Add(Traffic::kJoin, counters_.sent_bytes.load());
+  ledger.Add(Traffic::kJoin, counters_.sent_join.load());
+  ledger.Add(Traffic::kCheckpoint, counters_.sent_checkpoint.load());
   return ledger;
 }
 

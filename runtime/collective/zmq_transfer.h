@@ -34,7 +34,8 @@ struct ZmqTransferOptions {
 
 // What transfer sockets counted. Any thread.
 struct TransferCounters {
-  std::atomic<std::uint64_t> sent_bytes{0};
+  std::atomic<std::uint64_t> sent_join{0};
+  std::atomic<std::uint64_t> sent_checkpoint{0};
   std::atomic<std::uint64_t> dropped_handshake{0};
   std::atomic<std::uint64_t> dropped_frame{0};
   std::atomic<std::uint64_t> dropped_checksum{0};
@@ -42,6 +43,10 @@ struct TransferCounters {
   std::atomic<std::uint64_t> dropped_decode{0};
   std::atomic<std::uint64_t> dropped_full{0};
   std::atomic<std::uint64_t> dropped_route{0};
+
+  void Sent(Traffic traffic, std::uint64_t bytes) {
+    (traffic == Traffic::kCheckpoint ? sent_checkpoint : sent_join).fetch_add(bytes);
+  }
 };
 
 class ZmqTransferLink;
@@ -60,8 +65,8 @@ class ZmqTransfer final : public Transfer {
   void Offer(TransferOffer offer) override;
   void Lend(TransferOffer loan) override;
   void Fetch(TransferJob job, Done done) override;
-  // All that this side put on the wire since its creation, booked to Traffic::kJoin: payload,
-  // headers, ZMTP's framing and handshakes.
+  // All that this side put on the wire since its creation: payload, headers, ZMTP's framing and
+  // handshakes, these always as Traffic::kJoin.
   Ledger SentBytes() const;
   // handshake: connections that ended without a word of ours. frame, checksum: no message of ours,
   // or a chunk that fails. decode: a message out of its ranges, or of the wrong direction. fence:

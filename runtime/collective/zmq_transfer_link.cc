@@ -47,7 +47,7 @@ absl::Status ZmqTransferLink::Connect(const TransferDonor& donor) {
   events_ = std::move(events);
   from_dealer_ = ZmqInput(dealer_.get());
   ++opened_;
-  counters_.sent_bytes.fetch_add(kHandshakeBytes);
+  counters_.Sent(Traffic::kJoin, kHandshakeBytes);
   return absl::OkStatus();
 }
 
@@ -61,7 +61,7 @@ absl::Status ZmqTransferLink::SendRequest(const Hash128& root, const TransferReq
   const std::span<const std::byte> bytes = encoder_.Encode({.root = root, .body = request});
   from_dealer_.Touch();
   if (ZmqMessage(bytes).Send(dealer_.get(), 0) != 0) return ZmqError("cannot send a request");
-  counters_.sent_bytes.fetch_add(BytesOnWire(bytes.size()));
+  counters_.Sent(request.traffic, BytesOnWire(bytes.size()));
   return absl::OkStatus();
 }
 

@@ -141,7 +141,7 @@ void ZmqTransferServer::OnMessage(const std::string& peer, std::span<const std::
     if (loan_.root == message->root) offer = loan_;
   }
   const TransferAnswer answer = AnswerRequest(offer, message->root, *request);
-  Send(peer, std::move(queued), std::move(offer.owner), answer);
+  Send(peer, std::move(queued), std::move(offer.owner), answer, request->traffic);
 }
 
 ZmqTransferServer::Queued ZmqTransferServer::QueuedFor(const std::string& peer) {
@@ -151,12 +151,13 @@ ZmqTransferServer::Queued ZmqTransferServer::QueuedFor(const std::string& peer) 
     std::erase_if(peers_, [](const auto& entry) { return entry.second->load() == 0; });
   }
   if (peers_.size() >= kMaxPeers) return nullptr;
-  counters_.sent_bytes.fetch_add(kHandshakeBytes);  // This side's half of it.
+  counters_.Sent(Traffic::kJoin, kHandshakeBytes);  // This side's half of it.
   return peers_[peer] = std::make_shared<std::atomic<std::uint32_t>>(0);
 }
 
 void ZmqTransferServer::Send(const std::string& peer, Queued queued,
-                             std::shared_ptr<const void> owner, const TransferAnswer& answer) {
+                             std::shared_ptr<const void> owner, const TransferAnswer& answer,
+                             Traffic traffic) {
   from_router_.Touch();
   ZmqMessage name(std::as_bytes(std::span(peer)));
   // ROUTER_MANDATORY: an error comes before anything else is touched.
@@ -180,7 +181,7 @@ void ZmqTransferServer::Send(const std::string& peer, Queued queued,
   ZmqMessage body(last, &Lease::OnFree, lease);
   if (error == 0) error = body.Send(router_.get(), 0);
   if (error == 0) {
-    counters_.sent_bytes.fetch_add(bytes);
+    counters_.Sent(traffic, bytes);
   } else {
     counters_.dropped_route.fetch_add(1);
   }

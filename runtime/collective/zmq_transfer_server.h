@@ -57,7 +57,7 @@ class ZmqTransferServer {
   // Null: too many peers.
   Queued QueuedFor(const std::string& peer);
   void Send(const std::string& peer, Queued queued, std::shared_ptr<const void> owner,
-            const TransferAnswer& answer);
+            const TransferAnswer& answer, Traffic traffic);
   void NoteSpoken(int fd);
 
   TransferCounters& counters_;

@@ -58,9 +58,9 @@ void SimTransfer::ScheduleTime() {
   });
 }
 
-void SimTransfer::Deliver(const Way& way, Time& last_arrival, NodeId to, std::size_t bytes,
-                          absl::AnyInvocable<void(SimTransfer&)> action) {
-  sent_.Add(Traffic::kJoin, bytes);
+void SimTransfer::Deliver(const Way& way, Time& last_arrival, NodeId to, Traffic traffic,
+                          std::size_t bytes, absl::AnyInvocable<void(SimTransfer&)> action) {
+  sent_.Add(traffic, bytes);
   if (way->broken) return;
   const std::optional<Duration> transit = network_.world_.transit(self_, to, bytes);
   if (!transit) {
@@ -89,7 +89,7 @@ absl::Status SimTransfer::Connect(const TransferDonor& donor) {
 void SimTransfer::Disconnect() { way_.reset(); }
 
 absl::Status SimTransfer::SendRequest(const Hash128& root, const TransferRequest& request) {
-  Deliver(way_, way_->last_down, way_->donor, kSmallMessageBytes,
+  Deliver(way_, way_->last_down, way_->donor, request.traffic, kSmallMessageBytes,
           [way = way_, root, request](SimTransfer& donor) { donor.Answer(way, root, request); });
   return absl::OkStatus();
 }
@@ -99,15 +99,18 @@ void SimTransfer::Answer(const Way& way, const Hash128& root, const TransferRequ
   const TransferAnswer answer = AnswerRequest(held, root, request);
   const auto* const chunk = std::get_if<TransferChunk>(&answer.message.body);
   if (chunk == nullptr) {
-    Deliver(way, way->last_up, way->asker, kSmallMessageBytes, [way, root](SimTransfer& asker) {
-      const bool stale = asker.way_ != way || asker.client_.OnNotHeld(root) == TransferFate::kStale;
-      if (stale) ++asker.drops_.fence;
-      asker.ScheduleTime();
-    });
+    Deliver(way, way->last_up, way->asker, request.traffic, kSmallMessageBytes,
+            [way, root](SimTransfer& asker) {
+              const bool stale =
+                  asker.way_ != way || asker.client_.OnNotHeld(root) == TransferFate::kStale;
+              if (stale) ++asker.drops_.fence;
+              asker.ScheduleTime();
+            });
     return;
   }
   Deliver(
-      way, way->last_up, way->asker, kSmallMessageBytes + answer.floats.size_bytes(),
+      way, way->last_up, way->asker, request.traffic,
+      kSmallMessageBytes + answer.floats.size_bytes(),
       [way, root, chunk = *chunk, floats = answer.floats, owner = held.owner](SimTransfer& asker) {
         REQUIRE(HashFloats(floats) == chunk.checksum);  // Nobody writes what is on its way.
         asker.OnChunk(way, root, chunk, floats);

@@ -60,7 +60,7 @@ class SimTransfer final : public Transfer, private TransferLink {
   // A job that cannot begin, and one that it ends, are told of during the call.
   void Fetch(TransferJob job, Done done) override;
 
-  // Booked to Traffic::kJoin, as it leaves.
+  // As it leaves.
   const Ledger& sent() const { return sent_; }
   const Drops& drops() const { return drops_; }
 
@@ -81,7 +81,7 @@ class SimTransfer final : public Transfer, private TransferLink {
 
   // Runs `action` on the transfer `to`, if it lives then, when a message of `bytes` bytes arrives
   // there in the order of `last_arrival`; else tells the sender that nobody is there.
-  void Deliver(const Way& way, Time& last_arrival, NodeId to, std::size_t bytes,
+  void Deliver(const Way& way, Time& last_arrival, NodeId to, Traffic traffic, std::size_t bytes,
                absl::AnyInvocable<void(SimTransfer&)> action);
   void Answer(const Way& way, const Hash128& root, const TransferRequest& request);
   void OnChunk(const Way& way, const Hash128& root, const TransferChunk& chunk,

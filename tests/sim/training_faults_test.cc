@@ -18,6 +18,7 @@
 #include "runtime/base/random.h"
 #include "runtime/net/frame.h"
 #include "runtime/sim/sim_network.h"
+#include "tests/sim/quick_runs.h"
 #include "tests/support/plain_run.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/training_cluster.h"
@@ -35,75 +36,6 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 
 constexpr std::uint64_t kSeeds = 20;
-
-RunConfig ConfigOf(Strategy strategy, std::uint32_t workers) {
-  RunConfig config;
-  config.run.workers = config.run.min_workers = workers;
-  config.run.max_steps = 8;
-  config.run.evaluate_every = 2;
-  config.run.evaluate = actors::EvaluateWhat::kMean;
-  config.data.source = actors::DataSource::kNone;
-  config.model.name = actors::ModelName::kQuadratic;
-  config.model.dimension = 100;
-  config.model.integer = true;
-  config.strategy.name = strategy;
-  config.strategy.estimator = actors::EstimatorKind::kNaive;
-  config.strategy.theta = 4.5 * 840 * 840 * 100;  // The third step passes it.
-  config.strategy.tau = strategy == Strategy::kLocal ? 2 : 0;
-  return config;
-}
-
-TrainingClusterOptions Quick(const RunConfig& config, std::uint64_t seed) {
-  TrainingClusterOptions options{.seed = seed, .config = config};
-  options.longest_task = milliseconds(1);
-  options.longest_transit = microseconds(200);
-  options.network.longest_delay = milliseconds(1);
-  return options;
-}
-
-std::string CodeOf(const absl::Status& status) { return runtime::ToUserError(status).code; }
-
-// What a frame says, if it is one of training's: "Commit", "Ready", "StateReport".
-std::string KindOf(const runtime::Frame& frame) {
-  const auto reader = runtime::FrameReader::Open(frame);
-  if (!reader.ok()) return "";
-  const std::uint64_t type = (*reader)->envelope().type;
-  if (type == runtime::TypeIdOf<actors::Order>()) {
-    const auto order = runtime::Context::DecodeBody<actors::Order>(**reader);
-    constexpr const char* kNames[] = {"OpenView", "Prepare",  "Start", "Commit",
-                                      "Abort",    "Evaluate", "Finish"};
-    return order.ok() ? kNames[order->body.index()] : "";
-  }
-  if (type == runtime::TypeIdOf<actors::Answer>()) {
-    const auto answer = runtime::Context::DecodeBody<actors::Answer>(**reader);
-    constexpr const char* kNames[] = {"Ready", "Done", "Fail", "Evaluated", "Finished"};
-    return answer.ok() ? kNames[answer->body.index()] : "";
-  }
-  if (type == runtime::TypeIdOf<actors::Decision>()) return "Decision";
-  if (type == runtime::TypeIdOf<actors::StateReport>()) return "StateReport";
-  if (type == runtime::TypeIdOf<actors::MemberStatus>()) return "MemberStatus";
-  if (type == runtime::TypeIdOf<actors::MemberStatusReply>()) return "MemberStatusReply";
-  if (type == runtime::TypeIdOf<actors::LendMoments>()) return "LendMoments";
-  return "";
-}
-
-// Loses `copies` frames of one kind, after the first `spare` of them.
-struct Loser {
-  std::string kind;
-  std::uint64_t spare = 0;
-  int copies = 1;
-  int lost = 0;
-
-  Fate operator()(const Departure& departure) {
-    if (lost == copies || KindOf(departure.frame) != kind) return {};
-    if (spare > 0) {
-      --spare;
-      return {};
-    }
-    ++lost;
-    return {.copies = 0};
-  }
-};
 
 void ExpectTheModelOfThePlainLoop(TrainingCluster& cluster, const RunConfig& config) {
   ASSERT_OK(cluster.record().summary->status);
@@ -396,65 +328,6 @@ TEST(TrainingFaults, IfNobodysModelIsANumberTheRunFailsWithItsLastOne) {
   EXPECT_THAT(status, HasMessage("step 5"));
   EXPECT_THAT(status, HasMessage("learning rate 0.125"));
   ExpectNoHalfCommit(cluster, config);
-}
-
-// beta1^t, which tells how many steps Adam's moments are made of.
-double StepsInMoments(const actors::Replica& replica) {
-  const runtime::TransferOffer moments = replica.CopyOfMoments();
-  double beta1_power = 0;
-  std::memcpy(&beta1_power, &moments.floats[moments.floats.size() - 4], sizeof(beta1_power));
-  return std::round(std::log(beta1_power) / std::log(0.9));
-}
-
-TEST(TrainingFaults, ANewcomerBeginsWithAMembersMomentsOrSaysWhyNot) {
-  RunConfig config = ConfigOf(Strategy::kFda, 3);
-  config.model.integer = false;
-  config.run.max_steps = 1000;
-  config.strategy.theta = 1e-3;
-  for (const bool is_lost : {false, true}) {
-    TrainingCluster cluster(Quick(config, 7));
-    if (is_lost) {
-      cluster.cluster().network().SetFate(Loser{.kind = "LendMoments"});
-    }
-    ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 50; }, seconds(10)));
-    const std::uint32_t newcomer = cluster.Join();
-    ASSERT_TRUE(cluster.RunUntil([&] { return cluster.record().members.size() == 4; }, seconds(5)));
-    cluster.monitor().RequestStop();
-    ASSERT_TRUE(cluster.RunToEnd(seconds(5)));
-    ASSERT_OK(cluster.record().summary->status);
-    const auto own = static_cast<double>(cluster.steps(newcomer));
-    if (is_lost) {
-      EXPECT_EQ(StepsInMoments(*cluster.replica(newcomer)), own);
-      ASSERT_EQ(cluster.record().notes.size(), 1u);
-      EXPECT_THAT(cluster.record().notes[0], HasSubstr("slot 3 begins with fresh optimizer"));
-    } else {
-      EXPECT_GE(StepsInMoments(*cluster.replica(newcomer)), own + 50);
-      EXPECT_THAT(cluster.record().notes, testing::IsEmpty());
-    }
-  }
-}
-
-// Without a wait for it, it would fetch one base after the other, each of them gone meanwhile.
-TEST(TrainingFaults, ANewcomerComesInThoughTheRoundsOutrunItsLink) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous}) {
-    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
-      SCOPED_TRACE("strategy " + ToString(strategy) + ", seed " + std::to_string(seed));
-      RunConfig config = ConfigOf(strategy, 3);
-      config.run.max_steps = 1'000'000;
-      config.run.evaluate_every = 0;
-      config.strategy.theta = 1;
-      TrainingClusterOptions options = Quick(config, seed);
-      options.longest_transfer = milliseconds(800);
-      TrainingCluster cluster(options);
-      ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 5; }, seconds(5)));
-      cluster.Join();
-      ASSERT_TRUE(
-          cluster.RunUntil([&] { return cluster.record().members.size() == 4; }, seconds(20)));
-      cluster.monitor().RequestStop();
-      ASSERT_TRUE(cluster.RunToEnd(seconds(5)));
-      ASSERT_OK(cluster.record().summary->status);
-    }
-  }
 }
 
 TEST(TrainingFaults, AStopEndsTheRunWithASynchronizationOfEverybody) {

@@ -72,13 +72,15 @@ class Fetching {
   using Result = absl::StatusOr<runtime::TransferResult>;
 
   Fetching(runtime::ZmqTransfer& transfer, const runtime::Hash128& root, std::size_t floats,
-           std::vector<runtime::TransferDonor> donors)
+           std::vector<runtime::TransferDonor> donors,
+           runtime::Traffic traffic = runtime::Traffic::kJoin)
       : into_(floats) {
     transfer.Fetch({.root = root,
                     .layout_hash = kTransferLayout,
                     .donors = std::move(donors),
                     .into = into_,
-                    .deadline = std::chrono::steady_clock::now() + kTransferDeadline},
+                    .deadline = std::chrono::steady_clock::now() + kTransferDeadline,
+                    .traffic = traffic},
                    [this](Result result) { promise_.set_value(std::move(result)); });
   }
   // What it ended with. Once.

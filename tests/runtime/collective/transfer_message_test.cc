@@ -27,8 +27,8 @@ std::vector<std::byte> Bytes(const TransferMessage& message) {
 
 TEST(TransferMessage, EachKindComesBackAsItWas) {
   for (const decltype(TransferMessage::body)& body : std::vector<decltype(TransferMessage::body)>{
-           kRange, TransferChunk{.range = kRange, .checksum = 0xfedcba9876543210},
-           TransferNotHeld{}}) {
+           kRange, TransferRequest{.floats = 1, .traffic = Traffic::kCheckpoint},
+           TransferChunk{.range = kRange, .checksum = 0xfedcba9876543210}, TransferNotHeld{}}) {
     const auto received = DecodeTransferMessage(Bytes({.root = kRoot, .body = body}));
     ASSERT_OK(received);
     EXPECT_EQ(received->root, kRoot);

@@ -144,6 +144,18 @@ TEST(ZmqTransfer, LetsGoOfAnOlderOfferWithinTheCallIfNobodySendsFromIt) {
   EXPECT_TRUE(last_owner.expired());
 }
 
+TEST(ZmqTransfer, WhatACheckpointTakesIsBookedAsThat) {
+  const Vector vector = MakeVector(300'000, 0.5F);
+  auto donor = MakeTransfer(), head = MakeTransfer();
+  donor->Offer(OfferOf(vector));
+  Fetching fetching(*head, RootOf(kTransferLayout, *vector), vector->size(), {DonorOf(*donor)},
+                    Traffic::kCheckpoint);
+  ASSERT_OK(fetching.Wait());
+  EXPECT_GT(donor->SentBytes().Of(Traffic::kCheckpoint), vector->size() * sizeof(float));
+  EXPECT_EQ(head->SentBytes().Of(Traffic::kCheckpoint), 3U * 74);
+  EXPECT_EQ(donor->SentBytes().Of(Traffic::kJoin), head->SentBytes().Of(Traffic::kJoin));
+}
+
 TEST(ZmqTransfer, LendsASecondVectorBesideTheOneItOffers) {
   const Vector base = MakeVector(5000, 1);
   Vector loan = MakeVector(10'000, 2);
