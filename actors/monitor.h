@@ -204,7 +204,11 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void AssignWaiting();
   void OnReadyToRun(runtime::NodeId node, absl::StatusOr<ReadyToRun> ready);
   void ReferTo(const MemberBook& member);
+  // With reference_, what all members have built.
   absl::Status CheckAgrees(const MemberBook& member) const;
+  bool OwnData() const { return options_.config.data.placement == DataPlacement::kOwn; }
+  // As it enters a view: with the weight that its own data give it.
+  Member SeatOf(const MemberBook& member) const;
   void TryBegin();
   void BeginRun();
   void Pull(MemberBook& member);
@@ -244,6 +248,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void ResolveWhoTold();
   void OnResolved(runtime::NodeId node, bool committed);
   void ResumeRun();
+  void RefuseMisfits();
   absl::Status TakeOverWhatTheJournalLacks(RunPosition& position);
   absl::Status MakeRound();
   absl::Status RecordCommit(const CommitRecord& record);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/agreement.h"
 #include "actors/monitor.h"
 #include "actors/run_options.h"
 #include "runtime/base/error.h"
@@ -121,7 +122,9 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
     const absl::Status why =
         MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
                   error.code == "INTERNAL" ? Exit::kRunFailed : error.exit,
-                  absl::StrCat("slot ", member->slot, " cannot run: ", error.message), error.hint);
+                  absl::StrCat("slot ", member->slot, " (node ", node.ShortName(),
+                               ") cannot run: ", error.message),
+                  error.hint);
     // What the first ones cannot do nobody can; a newcomer's trouble is its own.
     return round_ == nullptr ? Fail(why) : Refuse(node, why);
   }
@@ -139,29 +142,12 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
   AdmitWhoIsReady();
 }
 
-// With reference_, what all members have built.
 absl::Status Monitor::CheckAgrees(const MemberBook& member) const {
-  const ReadyToRun& ready = *member.ready;
-  const ReadyToRun& other = *reference_;
   const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
                                        ") and ", reference_of_);
-  if (ready.layout_hash != other.layout_hash || ready.total != other.total) {
-    return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
-                     absl::StrCat(who, " built models of different layouts"),
-                     "run the same build of rondo on every machine");
-  }
-  // Later it is fetched.
-  if (round_ == nullptr && ready.base_root != other.base_root) {
-    return MakeError("INITIAL_MODEL_DIFFERS", Exit::kIncompatible,
-                     absl::StrCat(who, " drew different initial models from one seed"),
-                     "run the same build of rondo on every machine");
-  }
-  if (ready.data_fingerprint != other.data_fingerprint) {
-    return MakeError("DATA_DIFFERS", Exit::kUnreadable,
-                     absl::StrCat(who, " hold different training data"),
-                     "give every machine the same files, or check data.dir");
-  }
-  return absl::OkStatus();
+  return actors::CheckAgrees(
+      who, *member.ready, *reference_,
+      {.placement = options_.config.data.placement, .initial_models = round_ == nullptr});
 }
 
 void Monitor::TryBegin() {
@@ -182,7 +168,7 @@ void Monitor::BeginRun() {
   std::vector<Member> view;
   for (const auto& [node, member] : members_) {
     if (member.stage != Stage::kReady) continue;
-    view.push_back({.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint});
+    view.push_back(SeatOf(member));
   }
   std::ranges::sort(view, {}, &Member::slot);
   ReferTo(members_.at(view.front().node));
@@ -193,6 +179,14 @@ void Monitor::BeginRun() {
   if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
   if (stop_requested_) round_->RequestStop();
   Perform(round_->Begin(std::move(view), context_->Now()));
+}
+
+Member Monitor::SeatOf(const MemberBook& member) const {
+  Member seat{.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint};
+  if (OwnData() && options_.config.strategy.weighting == Weighting::kSamples) {
+    seat.weight = static_cast<float>(member.ready->train_samples);
+  }
+  return seat;
 }
 
 void Monitor::ReferTo(const MemberBook& member) {
@@ -210,14 +204,14 @@ absl::Status Monitor::MakeRound() {
   }
   theta_ = policy_options.theta;
   policy_ = *std::move(policy);
-  const bool by_samples = config.strategy.weighting == Weighting::kSamples;
+  const bool by_shards = config.strategy.weighting == Weighting::kSamples && !OwnData();
   round_ = std::make_unique<Round>(
       RoundOptions{
           .run = options_.run,
           .head_epoch = options_.head_epoch,
           .min_workers = config.run.min_workers,
           .reports = config.strategy.name == Strategy::kFda,
-          .weighted_samples = by_samples ? reference_->train_samples : 0,
+          .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
@@ -299,7 +293,7 @@ void Monitor::AdmitWhoIsReady() {
   for (auto& [node, member] : members_) {
     if (member.stage != Stage::kReady) continue;
     if (member.root == round_->root()) {
-      newcomers.push_back({.node = node, .slot = member.slot, .endpoint = member.ready->endpoint});
+      newcomers.push_back(SeatOf(member));
     } else if (donors) {
       Pull(member);
     }
@@ -308,6 +302,7 @@ void Monitor::AdmitWhoIsReady() {
 }
 
 void Monitor::OnViewOpened(const ViewOpened& opened) {
+  std::string brought;
   for (const Member& member : opened.members) {
     MemberBook& book = members_.at(member.node);
     if (book.stage == Stage::kMember) continue;
@@ -315,6 +310,9 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
     book.recovered.reset();
     book.first_order = last_order_ + 1;
     ++joins_;
+    if (!OwnData()) continue;
+    absl::StrAppend(&brought, brought.empty() ? "" : "; ", "slot ", book.slot, " has ",
+                    DescribeOwnData(*book.ready));
   }
   heard_ = context_->Now();
   most_workers_ = std::max(most_workers_, static_cast<std::uint32_t>(opened.members.size()));
@@ -325,6 +323,7 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
   }
   RecordView(opened.members);
   listener_.OnViewOpened(options_.run, opened.members);
+  if (!brought.empty()) listener_.OnNote(options_.run, brought);
 }
 
 void Monitor::CheckWait() {
