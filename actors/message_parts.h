@@ -36,6 +36,19 @@ void Write(const std::vector<Member>& members, capnp::List<schema::Member>::Buil
 absl::StatusOr<std::vector<Member>> Read(capnp::List<schema::Member>::Reader wire);
 schema::Order::Purpose Write(RingPurpose purpose);
 absl::StatusOr<RingPurpose> Read(schema::Order::Purpose wire);
+template <typename Number>
+void Write(const std::vector<Number>& numbers, typename capnp::List<Number>::Builder wire) {
+  for (unsigned i = 0; i < wire.size(); ++i) wire.set(i, numbers[i]);
+}
+template <typename Number>
+absl::StatusOr<std::vector<Number>> ReadNumbers(typename capnp::List<Number>::Reader wire,
+                                                std::size_t most) {
+  if (wire.size() > most) return absl::InvalidArgumentError("a list of numbers is too long");
+  std::vector<Number> numbers;
+  numbers.reserve(wire.size());
+  for (const Number number : wire) numbers.push_back(number);
+  return numbers;
+}
 void Write(const std::vector<float>& values, capnp::Data::Builder wire);
 absl::StatusOr<std::vector<float>> ReadFloats(capnp::Data::Reader wire);
 

@@ -34,6 +34,8 @@ void ReadyToRun::Encode(Wire::Builder wire) const {
   wire.setTestSamples(test_samples);
   Write(endpoint, wire.initEndpoint());
   Write(transfer, wire.initTransfer());
+  Write(sample_shape, wire.initSampleShape(static_cast<unsigned>(sample_shape.size())));
+  Write(samples_by_class, wire.initSamplesByClass(static_cast<unsigned>(samples_by_class.size())));
 }
 
 absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
@@ -46,10 +48,15 @@ absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
                      .test_samples = wire.getTestSamples()};
   ASSIGN_OR_RETURN(message.endpoint, Read(wire.getEndpoint()));
   ASSIGN_OR_RETURN(message.transfer, Read(wire.getTransfer()));
+  ASSIGN_OR_RETURN(message.sample_shape,
+                   ReadNumbers<std::uint32_t>(wire.getSampleShape(), kMaxSampleDimensions));
+  ASSIGN_OR_RETURN(message.samples_by_class,
+                   ReadNumbers<std::uint64_t>(wire.getSamplesByClass(), kMaxClasses));
   if (message.trainable == 0 || message.trainable > message.total ||
       message.total > kMaxModelFloats) {
     return absl::InvalidArgumentError("a model of an impossible size");
   }
+  if (message.train_samples == 0) return absl::InvalidArgumentError("nothing to train on");
   return message;
 }
 

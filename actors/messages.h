@@ -33,6 +33,8 @@ inline constexpr std::uint32_t kMaxMembers = 64;
 inline constexpr std::uint64_t kMaxModelFloats = 1ull << 33;
 inline constexpr std::size_t kMaxStateFloats = 200'000;
 inline constexpr std::size_t kMaxModelPartBytes = 512 * 1024;
+inline constexpr std::size_t kMaxSampleDimensions = 8;
+inline constexpr std::size_t kMaxClasses = 4096;
 inline constexpr double kMaxSeconds = 1e8;  // Three years.
 
 struct Nothing {
@@ -55,6 +57,8 @@ struct ReadyToRun {
   std::uint64_t test_samples = 0;
   runtime::RingEndpoint endpoint;
   runtime::RingEndpoint transfer;
+  std::vector<std::uint32_t> sample_shape;
+  std::vector<std::uint64_t> samples_by_class;
 };
 
 struct Assign {

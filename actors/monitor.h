@@ -207,13 +207,13 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void AssignWaiting();
   void OnReadyToRun(runtime::NodeId node, absl::StatusOr<ReadyToRun> ready);
   void ReferTo(const MemberBook& member);
+  // With reference_, what all members have built.
   absl::Status CheckAgrees(const MemberBook& member) const;
+  bool OwnData() const { return options_.config.data.placement == DataPlacement::kOwn; }
+  // As it enters a view: with the weight that its own data give it.
+  Member SeatOf(const MemberBook& member) const;
   void TryBegin();
   void BeginRun();
-  void Pull(MemberBook& member);
-  void OnPulled(runtime::NodeId node, const runtime::Hash128& root,
-                const absl::StatusOr<Pulled>& pulled);
-  void AdmitWhoIsReady();
   void OnViewOpened(const ViewOpened& opened);
   void OnLeft(runtime::NodeId node);
   void Lose(runtime::NodeId node, const absl::Status& why);
@@ -226,6 +226,12 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void Expel(const MemberBook& member, const absl::Status& why);
   Standing StandingOfMember(runtime::NodeId node) const;
   void CheckWait();
+
+  // Newcomers (monitor_newcomers.cc).
+  void Pull(MemberBook& member);
+  void OnPulled(runtime::NodeId node, const runtime::Hash128& root,
+                const absl::StatusOr<Pulled>& pulled);
+  void AdmitWhoIsReady();
 
   // Checkpoints (monitor_checkpoint.cc).
   void TakeCheckpointIfDue();
@@ -248,6 +254,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void ResolveWhoTold();
   void OnResolved(runtime::NodeId node, bool committed);
   void ResumeRun();
+  void RefuseMisfits();
   absl::Status TakeOverWhatTheJournalLacks(RunPosition& position);
   absl::Status MakeRound();
   absl::Status RecordCommit(const CommitRecord& record);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/agreement.h"
 #include "actors/monitor.h"
 #include "actors/run_options.h"
 #include "runtime/base/error.h"
@@ -21,10 +22,8 @@ using runtime::NodeId;
 constexpr runtime::Duration kAssignTimeout = std::chrono::seconds(120);
 // A lost connection and the launcher's word of how the process ended arrive in any order.
 constexpr runtime::Duration kObituaryTimeout = std::chrono::milliseconds(800);
-// Donors that are dead may not be known as such yet, for as long as any profile's bound.
+// If nobody was heard for so long, the run is over; any profile's bound is shorter.
 constexpr runtime::Duration kLongestSilence = std::chrono::seconds(30);
-constexpr runtime::Duration kPullPatience = std::chrono::seconds(30);
-constexpr runtime::Duration kPullAgainAfter = std::chrono::milliseconds(500);
 // Whose drift is no number this often within so many rounds has to go.
 constexpr std::size_t kMostResets = 3;
 constexpr std::uint64_t kResetWindow = 100;
@@ -121,7 +120,9 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
     const absl::Status why =
         MakeError(error.code == "INTERNAL" ? "WORKER_FAILED" : error.code,
                   error.code == "INTERNAL" ? Exit::kRunFailed : error.exit,
-                  absl::StrCat("slot ", member->slot, " cannot run: ", error.message), error.hint);
+                  absl::StrCat("slot ", member->slot, " (node ", node.ShortName(),
+                               ") cannot run: ", error.message),
+                  error.hint);
     // What the first ones cannot do nobody can; a newcomer's trouble is its own.
     return round_ == nullptr ? Fail(why) : Refuse(node, why);
   }
@@ -139,29 +140,12 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
   AdmitWhoIsReady();
 }
 
-// With reference_, what all members have built.
 absl::Status Monitor::CheckAgrees(const MemberBook& member) const {
-  const ReadyToRun& ready = *member.ready;
-  const ReadyToRun& other = *reference_;
   const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
                                        ") and ", reference_of_);
-  if (ready.layout_hash != other.layout_hash || ready.total != other.total) {
-    return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
-                     absl::StrCat(who, " built models of different layouts"),
-                     "run the same build of rondo on every machine");
-  }
-  // Later it is fetched.
-  if (round_ == nullptr && ready.base_root != other.base_root) {
-    return MakeError("INITIAL_MODEL_DIFFERS", Exit::kIncompatible,
-                     absl::StrCat(who, " drew different initial models from one seed"),
-                     "run the same build of rondo on every machine");
-  }
-  if (ready.data_fingerprint != other.data_fingerprint) {
-    return MakeError("DATA_DIFFERS", Exit::kUnreadable,
-                     absl::StrCat(who, " hold different training data"),
-                     "give every machine the same files, or check data.dir");
-  }
-  return absl::OkStatus();
+  return actors::CheckAgrees(
+      who, *member.ready, *reference_,
+      {.placement = options_.config.data.placement, .initial_models = round_ == nullptr});
 }
 
 void Monitor::TryBegin() {
@@ -182,7 +166,7 @@ void Monitor::BeginRun() {
   std::vector<Member> view;
   for (const auto& [node, member] : members_) {
     if (member.stage != Stage::kReady) continue;
-    view.push_back({.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint});
+    view.push_back(SeatOf(member));
   }
   std::ranges::sort(view, {}, &Member::slot);
   ReferTo(members_.at(view.front().node));
@@ -193,6 +177,14 @@ void Monitor::BeginRun() {
   if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
   if (stop_requested_) round_->RequestStop();
   Perform(round_->Begin(std::move(view), context_->Now()));
+}
+
+Member Monitor::SeatOf(const MemberBook& member) const {
+  Member seat{.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint};
+  if (OwnData() && options_.config.strategy.weighting == Weighting::kSamples) {
+    seat.weight = static_cast<float>(member.ready->train_samples);
+  }
+  return seat;
 }
 
 void Monitor::ReferTo(const MemberBook& member) {
@@ -210,14 +202,14 @@ absl::Status Monitor::MakeRound() {
   }
   theta_ = policy_options.theta;
   policy_ = *std::move(policy);
-  const bool by_samples = config.strategy.weighting == Weighting::kSamples;
+  const bool by_shards = config.strategy.weighting == Weighting::kSamples && !OwnData();
   round_ = std::make_unique<Round>(
       RoundOptions{
           .run = options_.run,
           .head_epoch = options_.head_epoch,
           .min_workers = config.run.min_workers,
           .reports = config.strategy.name == Strategy::kFda,
-          .weighted_samples = by_samples ? reference_->train_samples : 0,
+          .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
@@ -233,93 +225,10 @@ absl::Status Monitor::MakeRound() {
   return absl::OkStatus();
 }
 
-// --------------------------------------------------------------------------------- newcomers ----
-
-void Monitor::Pull(MemberBook& member) {
-  member.stage = Stage::kPulling;
-  if (!member.pulled.IsNull() && member.pulled != round_->root()) ++member.races_lost;
-  member.pulled = round_->root();
-  if (member.races_lost >= 2) round_->WaitForNewcomer(member.races_lost, context_->Now());
-  const runtime::Duration longest = runtime::LongestCarriage(reference_->total);
-  PullBase pull{.run = options_.run,
-                .root = round_->root(),
-                .seconds = runtime::ToSeconds(longest),
-                .keep_drift = member.recovered.has_value()};
-  // Newcomers share the members out between them.
-  const std::vector<Member>& members = round_->members();
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    Member donor = members[(i + member.slot) % members.size()];
-    donor.endpoint = members_.at(donor.node).ready->transfer;
-    pull.donors.push_back(std::move(donor));
-  }
-  if (offered_ == round_->root()) {
-    pull.donors.push_back(
-        {.node = context_->self().node, .endpoint = options_.transfer->endpoint()});
-  }
-  // The base, and before it a donor's moments.
-  context_->Ask(WorkerAt(member.node), pull, 3 * longest + kLendTimeout + kObituaryTimeout,
-                [this, node = member.node, root = pull.root](absl::StatusOr<Pulled> pulled) {
-                  if (!ended_) OnPulled(node, root, pulled);
-                });
-}
-
-void Monitor::OnPulled(NodeId node, const runtime::Hash128& root,
-                       const absl::StatusOr<Pulled>& pulled) {
-  MemberBook* const member = Find(node);
-  if (member == nullptr) return;
-  member->stage = Stage::kReady;
-  // Without an answer it is not known what it holds.
-  member->root = pulled.ok() ? pulled->root : runtime::Hash128{};
-  if (pulled.ok() && !pulled->fresh_moments.empty()) {
-    listener_.OnNote(options_.run,
-                     absl::StrCat("slot ", member->slot,
-                                  " begins with fresh optimizer moments: ", pulled->fresh_moments));
-  }
-  if (member->root == root) {
-    member->pulls_fail_since.reset();
-  } else if (root == round_->root()) {
-    // Not because a newer base has come meanwhile.
-    const runtime::Time now = context_->Now();
-    if (!member->pulls_fail_since.has_value()) member->pulls_fail_since = now;
-    if (now - *member->pulls_fail_since >= kPullPatience) {
-      Refuse(node, MakeError("MODEL_NOT_FETCHED", Exit::kHeadUnreachable,
-                             absl::StrCat("no member could hand the model over: ",
-                                          pulled.ok() ? pulled->failure
-                                                      : runtime::MessageOf(pulled.status())),
-                             "check that the workers reach each other: rondo join --advertise"));
-      return;
-    }
-    member->stage = Stage::kPulling;
-    context_->After(kPullAgainAfter, [this, node] {
-      MemberBook* const again = Find(node);
-      if (ended_ || again == nullptr || again->stage != Stage::kPulling) return;
-      again->stage = Stage::kReady;  // Who can hand it over may have changed.
-      AdmitWhoIsReady();
-    });
-    return;
-  }
-  AdmitWhoIsReady();
-}
-
-void Monitor::AdmitWhoIsReady() {
-  if (ended_ || round_ == nullptr || !round_->CanAdmit() || AwaitsReturn(Stage::kPulling)) {
-    return;
-  }
-  if (NobodyHoldsTheBase()) return RollBack();
-  const bool donors = !round_->members().empty() || offered_ == round_->root();
-  std::vector<Member> newcomers;
-  for (auto& [node, member] : members_) {
-    if (member.stage != Stage::kReady) continue;
-    if (member.root == round_->root()) {
-      newcomers.push_back({.node = node, .slot = member.slot, .endpoint = member.ready->endpoint});
-    } else if (donors || member.root.IsNull()) {
-      Pull(member);
-    }
-  }
-  if (!newcomers.empty()) Perform(round_->Admit(newcomers, context_->Now()));
-}
+// ------------------------------------------------------------------------------------- views ----
 
 void Monitor::OnViewOpened(const ViewOpened& opened) {
+  std::string brought;
   for (const Member& member : opened.members) {
     MemberBook& book = members_.at(member.node);
     if (book.stage == Stage::kMember) continue;
@@ -327,6 +236,9 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
     book.recovered.reset();
     book.first_order = last_order_ + 1;
     ++joins_;
+    if (!OwnData()) continue;
+    absl::StrAppend(&brought, brought.empty() ? "" : "; ", "slot ", book.slot, " has ",
+                    DescribeOwnData(*book.ready));
   }
   heard_ = context_->Now();
   most_workers_ = std::max(most_workers_, static_cast<std::uint32_t>(opened.members.size()));
@@ -337,6 +249,7 @@ void Monitor::OnViewOpened(const ViewOpened& opened) {
   }
   RecordView(opened.members);
   listener_.OnViewOpened(options_.run, opened.members);
+  if (!brought.empty()) listener_.OnNote(options_.run, brought);
 }
 
 void Monitor::CheckWait() {

@@ -190,18 +190,34 @@ absl::Status Monitor::TakeOverWhatTheJournalLacks(RunPosition& position) {
   return absl::OkStatus();
 }
 
+// Newcomers that had loaded before there was anybody to compare them with.
+void Monitor::RefuseMisfits() {
+  std::vector<std::pair<NodeId, absl::Status>> misfits;
+  for (const auto& [node, member] : members_) {
+    if (member.stage != Stage::kReady) continue;
+    if (absl::Status agrees = CheckAgrees(member); !agrees.ok()) misfits.emplace_back(node, agrees);
+  }
+  for (const auto& [node, why] : misfits) Refuse(node, why);
+}
+
 // The run of an earlier head, with the first who can tell what its model is like.
 void Monitor::ResumeRun() {
   if (AwaitsReturn(Stage::kTold) || round_ != nullptr) return;
-  const auto ready = std::ranges::find_if(
-      members_, [](const auto& entry) { return entry.second.ready.has_value(); });
-  if (ready == members_.end()) return;
-  ReferTo(ready->second);
+  // Who was there before knows what the run is like; without one, the first newcomer sets it.
+  auto knows = std::ranges::find_if(
+      members_, [](const auto& entry) { return entry.second.recovered.has_value(); });
+  if (knows == members_.end()) {
+    knows = std::ranges::find_if(members_,
+                                 [](const auto& entry) { return entry.second.ready.has_value(); });
+  }
+  if (knows == members_.end()) return;
+  ReferTo(knows->second);
   if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
   RunPosition position = *options_.resumed;
   if (absl::Status equal = TakeOverWhatTheJournalLacks(position); !equal.ok()) return Fail(equal);
   round_->Resume(position);
   if (stop_requested_) round_->RequestStop();
+  RefuseMisfits();
   ResolveWhoTold();
   AdmitWhoIsReady();
 }

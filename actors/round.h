@@ -47,7 +47,8 @@ struct RoundOptions {
   std::uint32_t min_workers = 1;  // With fewer members nothing is decided.
   bool reports = true;            // Members report (fda); else they follow a fixed schedule.
   bool leave_with_synchronization = true;  // A leaver's drift is averaged in before it goes.
-  // weighting = "samples": the common set's size, shared out by rank; 0: all weights are 1.
+  // The members' weights are the sizes of their shards of so many common samples. 0: each keeps the
+  // weight that it comes with.
   std::uint64_t weighted_samples = 0;
   std::uint64_t max_steps = 0;
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.

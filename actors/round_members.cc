@@ -49,10 +49,10 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   const auto world_size = static_cast<std::uint32_t>(members_.size());
   weights_.clear();
   for (std::uint32_t rank = 0; rank < world_size; ++rank) {
-    members_[rank].weight =
-        options_.weighted_samples == 0
-            ? 1.0f
-            : static_cast<float>(ShardSize(options_.weighted_samples, rank, world_size));
+    if (options_.weighted_samples != 0) {
+      members_[rank].weight =
+          static_cast<float>(ShardSize(options_.weighted_samples, rank, world_size));
+    }
     weights_.push_back(members_[rank].weight);
   }
   fence_.view = Next(fence_.view);

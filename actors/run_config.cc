@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <utility>
 
 #include "actors/run_config_keys.h"
@@ -174,7 +175,39 @@ absl::Status CheckRun(const RunConfig& config) {
   return absl::OkStatus();
 }
 
+// `dir` leads to a place below the folder that it is relative to.
+bool StaysBelow(const std::string& dir) {
+  const std::filesystem::path path(dir);
+  return path.is_relative() && std::ranges::find(path, "..") == path.end();
+}
+
+absl::Status CheckOwnData(const DataSection& data) {
+  const std::string own = "data.placement = \"own\"";
+  if (data.source == DataSource::kNone) {
+    return Conflict(absl::StrCat(own, " needs data, and data.source = \"none\" gives none"),
+                    "leave data.placement out");
+  }
+  if (data.source == DataSource::kDigits) {
+    return Conflict(absl::StrCat(own, " needs data that differ from node to node, and those of ",
+                                 "data.source = \"digits\" are drawn alike on each"),
+                    "set data.source = \"mnist\", the format of each node's files; or leave "
+                    "data.placement out, and make the shards differ by data.partition");
+  }
+  if (data.partition != DataSection().partition) {
+    return Conflict(absl::StrCat("data.partition = \"", data.partition, "\" divides a common set, ",
+                                 "and with ", own, " each node keeps what it has"),
+                    "leave data.partition out");
+  }
+  if (!StaysBelow(data.dir)) {
+    return Conflict(absl::StrCat(own, " takes a data.dir below each node's own folder, and not \"",
+                                 data.dir, "\""),
+                    "leave data.dir out, and give each node its folder: rondo join --data DIR");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckData(const RunConfig& config) {
+  if (config.data.placement == DataPlacement::kOwn) RETURN_IF_ERROR(CheckOwnData(config.data));
   const bool has_data = config.data.source != DataSource::kNone;
   if (config.model.name == ModelName::kQuadratic) {
     if (!has_data) return absl::OkStatus();

@@ -58,14 +58,19 @@ struct RunSection {
 };
 
 enum class DataSource { kNone, kDigits, kMnist, kFashionMnist };
-enum class DataPlacement { kShared };
+// Every member holds the whole set and trains on its shard; or each node trains on its own data,
+// which never moves.
+enum class DataPlacement { kShared, kOwn };
 enum class BatchOrder { kUniform, kPermutation };
 
 struct DataSection {
   DataSource source = DataSource::kDigits;  // kNone if and only if the model is quadratic.
-  std::string dir;  // Empty: the name of the source. Looked up as cli.md says, by the worker.
+  // Looked up by the worker (training/dataset.h). Empty: the name of the source; with kOwn the
+  // node's own folder itself, else a folder below that.
+  std::string dir;
   DataPlacement placement = DataPlacement::kShared;
-  std::string partition = "iid";  // "iid" | "sorted:PERCENT" (0..100) | "label:LABEL" (0..9).
+  // "iid" | "sorted:PERCENT" (0..100) | "label:LABEL" (0..9). "iid" with kOwn.
+  std::string partition = "iid";
   BatchOrder batches = BatchOrder::kUniform;
   std::uint64_t seed = 0;  // Permutes the file order; not run.seed.
 };

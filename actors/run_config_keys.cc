@@ -310,7 +310,7 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(
       Choice("data", "source", RONDO_AT(data.source), {"cifar10", "text", "libsvm", "tensors"}));
   keys.push_back(Text("data", "dir", RONDO_AT(data.dir), CheckPath));
-  keys.push_back(Choice("data", "placement", RONDO_AT(data.placement), {"own"}));
+  keys.push_back(Choice("data", "placement", RONDO_AT(data.placement)));
   keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));
   keys.push_back(Choice("data", "batches", RONDO_AT(data.batches)));
   keys.push_back(Integer("data", "seed", RONDO_AT(data.seed), {0, INT64_MAX}));

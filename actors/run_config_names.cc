@@ -31,7 +31,8 @@ const Names<DataSource>& NamesOf(DataSource) {
 }
 
 const Names<DataPlacement>& NamesOf(DataPlacement) {
-  static const Names<DataPlacement> names = {{DataPlacement::kShared, "shared"}};
+  static const Names<DataPlacement> names = {{DataPlacement::kShared, "shared"},
+                                             {DataPlacement::kOwn, "own"}};
   return names;
 }
 

@@ -28,6 +28,7 @@ TrainingOptions TrainingOptionsOf(const RunConfig& config) {
       .model = {.name = ToString(config.model.name), .seed = config.run.seed},
       .data = {.source = ToString(config.data.source),
                .dir = config.data.dir,
+               .own = config.data.placement == DataPlacement::kOwn,
                .partition = config.data.partition,
                .batches = ToString(config.data.batches),
                .seed = config.data.seed},

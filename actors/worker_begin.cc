@@ -80,7 +80,9 @@ ReadyToRun Worker::Describe() const {
           .train_samples = data.train_samples,
           .test_samples = data.test_samples,
           .endpoint = parts_.ring.endpoint(),
-          .transfer = parts_.transfer.endpoint()};
+          .transfer = parts_.transfer.endpoint(),
+          .sample_shape = data.sample_shape,
+          .samples_by_class = data.shard_samples_by_class};
 }
 
 absl::Status Worker::On(runtime::Context& context, const PullBase& pull,

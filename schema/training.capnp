@@ -236,11 +236,18 @@ struct ReadyToRun {
   baseRoot @3 :Hash;
   # Of the initial model; equal on all members.
   dataFingerprint @4 :UInt64;
+  # Of the training set; equal on all members. 0 if each node has its own data.
   trainSamples @5 :UInt64;
+  # In the whole set, or of its own; > 0.
   testSamples @6 :UInt64;
   endpoint @7 :RingEndpoint;
   transfer @8 :RingEndpoint;
   # Where others fetch its base.
+  sampleShape @9 :List(UInt32);
+  # Sizes of one sample, 0 to 8 of them (none: no data); equal on all members.
+  samplesByClass @10 :List(UInt64);
+  # Training samples of its shard, 0 to 4096 classes; as many classes on all members. Before its
+  # first view a shard of the common set is all of it.
 }
 
 struct PullBase {

@@ -1,5 +1,7 @@
 #include "actors/training/dataset.h"
 
+#include <absl/strings/str_cat.h>
+
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -34,7 +36,42 @@ absl::StatusOr<std::string> FindDirectory(const DataOptions& options) {
       "deploy/fetch-data " + options.source);
 }
 
+absl::Status AboutOwnData(const DataOptions& options, const std::string& code,
+                          const std::string& message, const std::string& hint) {
+  return runtime::MakeError(code, runtime::Exit::kUnreadable,
+                            absl::StrCat("the own data of ", options.node, ": ", message), hint);
+}
+
+absl::StatusOr<Dataset> LoadOwnDataset(const DataOptions& options) {
+  constexpr char kHint[] =
+      "give each node a folder with the four IDX files of its data: rondo join --data DIR";
+  const char* const root = std::getenv("RONDO_DATA");
+  if (root == nullptr || *root == '\0') {
+    return AboutOwnData(options, "DATA_NOT_FOUND",
+                        "it was given no folder, and the run has data.placement = \"own\"", kHint);
+  }
+  std::error_code ignored;
+  std::filesystem::path folder = std::filesystem::absolute(root, ignored);
+  if (!options.dir.empty()) folder /= options.dir;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    return AboutOwnData(options, "DATA_NOT_FOUND",
+                        absl::StrCat("there is no folder ", folder.string()), kHint);
+  }
+  absl::StatusOr<Dataset> dataset = ReadIdxDataset(folder.string());
+  if (dataset.ok()) return dataset;
+  const runtime::UserError error = runtime::ToUserError(dataset.status());
+  return AboutOwnData(options, error.code, error.message, kHint);
+}
+
 }  // namespace
+
+absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::uint32_t batch) {
+  if (batch <= samples) return absl::OkStatus();
+  return AboutOwnData(
+      options, "DATA_TOO_SMALL",
+      absl::StrCat("a worker's part has ", samples, " samples, fewer than a batch of ", batch),
+      "take a smaller optimizer.batch, or fewer workers on that node");
+}
 
 std::uint64_t Fingerprint(const ImageSet& images) {
   const std::array<std::uint64_t, 3> parts = {
@@ -45,8 +82,13 @@ std::uint64_t Fingerprint(const ImageSet& images) {
 
 absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& options) {
   if (options.source == "digits") return std::make_shared<const Dataset>(DrawDigitsDataset());
-  ASSIGN_OR_RETURN(const std::string directory, FindDirectory(options));
-  ASSIGN_OR_RETURN(Dataset dataset, ReadIdxDataset(directory));
+  Dataset dataset;
+  if (options.own) {
+    ASSIGN_OR_RETURN(dataset, LoadOwnDataset(options));
+  } else {
+    ASSIGN_OR_RETURN(const std::string directory, FindDirectory(options));
+    ASSIGN_OR_RETURN(dataset, ReadIdxDataset(directory));
+  }
   return std::make_shared<const Dataset>(std::move(dataset));
 }
 

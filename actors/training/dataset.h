@@ -43,7 +43,13 @@ std::uint64_t Fingerprint(const ImageSet& images);
 // Loads or draws the set that `options` names. Errors that a user sees, with exit code 8
 // (kUnreadable): DATA_NOT_FOUND with the line that fetches the set, DATA_CORRUPT with file and
 // offset. The directory is looked up as given, then under $RONDO_DATA, then in ./data.
+//
+// With options.own it is $RONDO_DATA/dir and nothing else, lest a node train on what it did not
+// mean to give; the errors name the node and say how it is given a folder.
 absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& options);
+
+// A batch must fit into a worker's part of its node's own data: DATA_TOO_SMALL, exit 8.
+absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::uint32_t batch);
 
 // Reads the four IDX files (train-images-idx3-ubyte and so on, with or without .gz) of `directory`.
 absl::StatusOr<Dataset> ReadIdxDataset(const std::string& directory);

@@ -48,7 +48,7 @@ absl::StatusOr<TrainingDescription> Describe(const TrainingOptions& options,
   TrainingDescription description;
   if (options.model.name == "quadratic") {
     description = DescribeQuadratic(options, workers);
-  } else {
+  } else if (!options.data.own) {
     ASSIGN_OR_RETURN(description, DescribeImages(options, workers));
   }
   const Layout layout = LayoutOf(options);

@@ -18,11 +18,14 @@ struct TrainingDescription {
   std::uint64_t train_samples = 0;  // In the whole set.
   std::uint64_t test_samples = 0;
   std::uint64_t data_fingerprint = 0;
-  std::vector<std::vector<std::uint64_t>> samples;  // [worker][class], for ranks 0..workers-1.
+  // [worker][class], for ranks 0..workers-1. Empty, as are the counts: each node has its own data,
+  // and nobody else knows them.
+  std::vector<std::vector<std::uint64_t>> samples;
 };
 
-// Reads or draws the data set. Errors: those of ValidateTrainingOptions and LoadDataset, and
-// CONFIG_INVALID_VALUE if a shard is smaller than a batch. workers >= 1.
+// Reads or draws the data set, unless each node has its own. Errors: those of
+// ValidateTrainingOptions and LoadDataset, and CONFIG_INVALID_VALUE if a shard is smaller than a
+// batch. workers >= 1.
 absl::StatusOr<TrainingDescription> Describe(const TrainingOptions& options, std::uint32_t workers);
 
 }  // namespace actors

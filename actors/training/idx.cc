@@ -37,11 +37,15 @@ class IdxFile {
     std::string found = path + ".gz";
     std::error_code ignored;
     if (!std::filesystem::exists(found, ignored)) found = path;
-    std::unique_ptr<gzFile_s, CloseGzip> file(gzopen(found.c_str(), "rb"));
+    // A pipe, say, would keep us waiting for whoever writes into it.
+    const bool special = std::filesystem::exists(found, ignored) &&
+                         !std::filesystem::is_regular_file(found, ignored);
+    std::unique_ptr<gzFile_s, CloseGzip> file(special ? nullptr : gzopen(found.c_str(), "rb"));
     if (file == nullptr) {
-      return runtime::MakeError("DATA_NOT_FOUND", runtime::Exit::kUnreadable,
-                                "cannot open " + path + " nor " + path + ".gz",
-                                "check data.dir, or fetch the set with deploy/fetch-data");
+      return runtime::MakeError(
+          "DATA_NOT_FOUND", runtime::Exit::kUnreadable,
+          special ? found + " is no regular file" : "cannot open " + path + " nor " + path + ".gz",
+          "check data.dir, or fetch the set with deploy/fetch-data");
     }
     gzbuffer(file.get(), 1 << 17);
     return IdxFile(std::move(found), std::move(file));

@@ -79,7 +79,7 @@ class TorchTrainer final : public Trainer {
         model_(FindModel(options.model.name)),
         layout_(LayoutOf(options)),
         dataset_(std::move(dataset)),
-        fingerprint_(Fingerprint(dataset_->train)),
+        fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
         local_(layout_.total),
         gradient_(layout_.total),
         parameters_(TensorsOver(layout_, local_.data())),
@@ -100,10 +100,13 @@ class TorchTrainer final : public Trainer {
 
   absl::Status Place(const Placement& placement) override {
     REQUIRE(placement.rank < placement.world_size);
+    const auto [part, parts] = PartOf(placement.rank, placement.world_size);
     std::vector<std::vector<std::uint32_t>> shards =
-        Partition(rule_, dataset_->train.labels, placement.world_size, options_.data.seed);
-    std::vector<std::uint32_t>& shard = shards[placement.rank];
-    RETURN_IF_ERROR(CheckShard(shard.size(), options_.optimizer.batch));
+        Partition(rule_, dataset_->train.labels, parts, options_.data.seed);
+    std::vector<std::uint32_t>& shard = shards[part];
+    RETURN_IF_ERROR(options_.data.own
+                        ? CheckOwnPart(options_.data, shard.size(), options_.optimizer.batch)
+                        : CheckShard(shard.size(), options_.optimizer.batch));
     const BatchOrder order =
         options_.data.batches == "permutation" ? BatchOrder::kPermutation : BatchOrder::kUniform;
     sampler_.emplace(std::move(shard), options_.optimizer.batch, order, options_.model.seed,
@@ -132,9 +135,9 @@ class TorchTrainer final : public Trainer {
   absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model, std::uint32_t part,
                                             std::uint32_t parts) override {
     REQUIRE(model.size() == layout_.total && part < parts);
-    const std::size_t samples = dataset_->test.size();
-    return CatchTorch("evaluation", [&]() -> absl::StatusOr<EvaluationCounts> {
-      return Count(model, samples * part / parts, samples * (part + 1) / parts);
+    const auto [begin, end] = TestSamples(part, parts);
+    return CatchTorch("evaluation", [&, begin = begin, end = end] {
+      return absl::StatusOr<EvaluationCounts>(Count(model, begin, end));
     });
   }
 
@@ -157,14 +160,31 @@ class TorchTrainer final : public Trainer {
     REQUIRE(sampler_.has_value());
     DataSummary summary;
     summary.fingerprint = fingerprint_;
-    summary.train_samples = dataset_->train.size();
-    summary.test_samples = dataset_->test.size();
+    summary.train_samples = options_.data.own ? sampler_->shard().size() : dataset_->train.size();
+    const auto [begin, end] = TestSamples(0, 1);
+    summary.test_samples = end - begin;
+    summary.sample_shape = {kImageRows, kImageColumns};
     summary.shard_samples_by_class =
         CountByClass(dataset_->train.labels, sampler_->shard(), kImageClasses);
     return summary;
   }
 
  private:
+  // Which part of how many is this worker's: its share of the members' common data, or of those of
+  // its node, which no change of the members touches.
+  std::pair<std::uint32_t, std::uint32_t> PartOf(std::uint32_t part, std::uint32_t parts) const {
+    if (options_.data.own) return {options_.data.part, options_.data.parts};
+    return {part, parts};
+  }
+
+  // The first one, and the one after the last.
+  std::pair<std::size_t, std::size_t> TestSamples(std::uint32_t rank,
+                                                  std::uint32_t world_size) const {
+    const auto [part, parts] = PartOf(rank, world_size);
+    const std::size_t samples = dataset_->test.size();
+    return {samples * part / parts, samples * (part + 1) / parts};
+  }
+
   // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
   float ComputeGradient(std::size_t count) {
     gradient_.SetZero();

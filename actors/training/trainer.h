@@ -57,11 +57,15 @@ struct EvaluationCounts {
   double loss_sum = 0;
 };
 
+// What a worker trains on. "shared": one set, of which each worker has a shard; "own": all that is
+// said is of this worker's own data, which are its shard for good.
 struct DataSummary {
-  std::uint64_t fingerprint = 0;    // Over the training set; members must agree ("shared").
+  std::uint64_t fingerprint = 0;    // Over the training set; members must agree. 0: own data.
   std::uint64_t train_samples = 0;  // In the whole set.
   std::uint64_t test_samples = 0;
-  std::vector<std::uint64_t> shard_samples_by_class;  // Of this worker's shard.
+  std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28. Empty: no data.
+  // Of this worker's shard; as many as there are classes.
+  std::vector<std::uint64_t> shard_samples_by_class;
 };
 
 class Trainer {
@@ -75,12 +79,14 @@ class Trainer {
   virtual absl::Span<float> local() = 0;
 
   // Chooses the shard and the random streams. Called before the first step and when membership
-  // changes. kInvalidArgument: fewer samples than the shard's batch.
+  // changes. Own data stay what they are. kInvalidArgument: fewer samples than the shard's batch
+  // (kDataLoss of own data).
   virtual absl::Status Place(const Placement& placement) = 0;
   // One optimizer step on one batch. `step` is the run's step number, from 1: with seed and slot it
   // alone determines the batch. kDataLoss: the loss is not finite; kInternal: torch threw.
   virtual absl::StatusOr<StepOutcome> Step(std::uint64_t step) = 0;
-  // Tests `model` (total floats) on part `part` of `parts` of the test set. `local` is untouched.
+  // Tests `model` (total floats) on part `part` of `parts` of the test set, or on all of the
+  // worker's own, if it has own data. `local` is untouched.
   virtual absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model,
                                                     std::uint32_t part, std::uint32_t parts) = 0;
   // Clears momentum and moments: the worker was re-set to the global model.

@@ -59,6 +59,14 @@ absl::Status ValidateQuadratic(const QuadraticOptions& quadratic) {
   return CheckRange("quadratic.step_time_seconds", quadratic.step_time_seconds, 0, 3600);
 }
 
+// Parts are rondo-worker's flags, the rest stands in the config.
+absl::Status ValidateOwnData(const DataOptions& data) {
+  RETURN_IF_ERROR(CheckName("data.source", data.source, {"mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.partition", data.partition, {"iid"}));
+  RETURN_IF_ERROR(CheckRange("--parts", data.parts, 1, 1 << 10));
+  return CheckRange("--part", data.part, 0, data.parts);
+}
+
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
@@ -68,6 +76,7 @@ absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
   RETURN_IF_ERROR(
       CheckName("data.source", options.data.source, {"digits", "mnist", "fashion-mnist"}));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
+  if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
   return ParsePartition(options.data.partition).status();
 }
 

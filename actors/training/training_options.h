@@ -17,10 +17,17 @@ struct ModelOptions {
 
 struct DataOptions {
   std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist".
-  std::string dir;                  // Where its files lie; empty = the name of the source.
+  std::string dir;                  // Where its files lie; see LoadDataset.
+  bool own = false;                 // This node's alone (data.placement "own"); else all hold it.
   std::string partition = "iid";    // "iid" | "sorted:PERCENT" | "label:LABEL".
   std::string batches = "uniform";  // "uniform" | "permutation".
   std::uint64_t seed = 0;           // data.seed, not run.seed: permutes the file order.
+
+  // Of this process, not of the config; used with `own` only. The workers of one node share its
+  // data out between them: this one trains and tests on part `part` of `parts`.
+  std::string node = "this node";  // Its name, for messages.
+  std::uint32_t part = 0;
+  std::uint32_t parts = 1;
 };
 
 struct OptimizerOptions {

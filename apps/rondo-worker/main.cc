@@ -47,6 +47,9 @@ struct Options {
   std::optional<std::uint32_t> slot;
   std::string advertise;
   std::string ring_ports;
+  // Which part of its node's own data is this worker's.
+  std::uint32_t part = 0;
+  std::uint32_t parts = 1;
   double timeout = 30;  // Seconds to join.
 };
 
@@ -119,9 +122,12 @@ absl::Status RunWorker(const Options& options) {
   runtime::ThreadExecutor training(
       {.thread_name = "rondo-training",
        .on_failure = [&node](const absl::Status& why) { node.RequestEnd(why); }});
-  actors::TrainerFactory make_trainer = [](const actors::RunConfig& config) {
+  actors::TrainerFactory make_trainer = [&options](const actors::RunConfig& config) {
     actors::TrainingOptions training_options = actors::TrainingOptionsOf(config);
     training_options.threads = ComputeThreads();
+    training_options.data.node = options.name;
+    training_options.data.part = options.part;
+    training_options.data.parts = options.parts;
     return actors::MakeTrainer(training_options);
   };
   node.RegisterKind(actors::kWorkerKind, [&] {
@@ -180,6 +186,8 @@ int Main(int argc, char** argv) {
   app.add_option("--advertise", options.advertise,
                  "host that the ring neighbours connect to, where it is not ours");
   app.add_option("--port-range", options.ring_ports, "A-B, for the ring's port and the transfer's");
+  app.add_option("--part", options.part, "of a node's own data that this worker trains on, from 0");
+  app.add_option("--parts", options.parts, "into which the node's workers share its data out");
   app.add_option("--timeout", options.timeout, "seconds to join within");
   try {
     app.parse(argc, argv);

@@ -148,7 +148,9 @@ std::vector<Item> CheckAll(const CheckOptions& options) {
     items.push_back(Made("config", resolved.ok() ? absl::StatusOr<std::string>(options.config_path)
                                                  : resolved.status()));
     if (resolved.ok()) {
-      items.push_back(Made("data", CheckData(resolved->config)));
+      const bool own = resolved->config.data.placement == actors::DataPlacement::kOwn;
+      items.push_back(own ? Skipped("data", "each node's own; rondo join --data DIR names it")
+                          : Made("data", CheckData(resolved->config)));
       items.push_back(Made("output", CheckOutputFolder(resolved->config.run.out)));
     }
   }

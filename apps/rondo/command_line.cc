@@ -134,7 +134,9 @@ absl::StatusOr<Command> ParseJoin(const Arguments& arguments, const Environment&
   parser.Text("--name", "NAME", &options.name, "of this node; default: the host's");
   parser.Text("--workers", "N", &workers, "worker processes, 1 to 32; default 1");
   parser.Text("--data", "DIR", &options.data_dir,
-              "where data sets lie; else RONDO_DATA, else ./data");
+              "where data sets lie; else RONDO_DATA, else ./data. For a run with "
+              "data.placement = \"own\": the folder of this node's own data, which its workers "
+              "share out between them");
   parser.Text("--advertise", "HOST", &options.advertise,
               "the name by which others reach this host");
   parser.Text("--port-range", "A-B", &port_range, "for the ring's ports; default: any");

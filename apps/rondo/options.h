@@ -42,7 +42,7 @@ struct JoinOptions {
   std::string where;          // host:port or a join string; also from RONDO_JOIN.
   std::string name;           // Empty: the host's name.
   std::uint32_t workers = 1;  // Processes.
-  std::string data_dir;       // Before RONDO_DATA and ./data.
+  std::string data_dir;       // Before RONDO_DATA and ./data; the only one for own data.
   std::string advertise;
   std::optional<PortRange> port_range;
   std::uint32_t threads = 1;  // Compute threads of each worker.

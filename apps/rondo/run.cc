@@ -31,6 +31,17 @@ std::string WarningOfSubmitted(const actors::ResolvedConfig& resolved) {
                       "of its own rondo join --threads");
 }
 
+// Nobody has joined an embedded run, so nobody has brought a folder.
+absl::Status RefuseOwnData(const actors::RunConfig& config) {
+  if (config.data.placement != actors::DataPlacement::kOwn) return absl::OkStatus();
+  return runtime::MakeError(
+      "CONFIG_CONFLICT", runtime::Exit::kUsage,
+      "data.placement = \"own\" needs nodes with data of their own, and without --head all workers "
+      "are this machine's",
+      "start rondo head, then on each node rondo join HEAD --data DIR, then rondo run CONFIG "
+      "--head HEAD; one machine may join several times, each with its --name and --data");
+}
+
 // Every value and its origin, and what the run would do: as text, or in one object with "config"
 // (as TOML) and "origins". Data that cannot be read is an error, but the values are told all the
 // same.
@@ -169,6 +180,7 @@ absl::StatusOr<int> Run(const RunOptions& options, Output& output) {
     resolved.config.run.min_workers = 1;
     origin = "default without --head";
   }
+  if (!options.head.has_value()) RETURN_IF_ERROR(RefuseOwnData(resolved.config));
   const std::string warning = options.head.has_value() ? WarningOfSubmitted(resolved) : "";
   if (!warning.empty()) output.Note("warning: " + warning);
   if (options.dry_run) return DryRun(resolved, warning, output);

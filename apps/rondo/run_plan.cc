@@ -111,7 +111,10 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
   // The quadratic model has a single sample, which is of no interest.
   const bool has_data = config.data.source != actors::DataSource::kNone;
   std::string text = absl::StrCat(FormatCount(training.parameters), " parameters (d), ");
-  if (has_data) {
+  const bool known = !training.samples.empty();
+  if (has_data && !known) {
+    absl::StrAppend(&text, "each node's own data\n");
+  } else if (has_data) {
     absl::StrAppend(&text, FormatCount(training.train_samples), " training and ",
                     FormatCount(training.test_samples), " test samples\n");
   } else {
@@ -122,7 +125,7 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
                     plan.theta_is_given ? ", as given\n"
                                         : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
   }
-  return absl::StrCat(text, "\n", has_data ? RenderSamples(training) + "\n" : "",
+  return absl::StrCat(text, "\n", has_data && known ? RenderSamples(training) + "\n" : "",
                       RenderPredictions(plan));
 }
 
@@ -132,9 +135,15 @@ std::string PlanToJson(const RunPlan& plan) {
   json["floats"] = plan.training.total;
   json["theta"] = plan.theta;
   json["theta_is_given"] = plan.theta_is_given;
-  json["train_samples"] = plan.training.train_samples;
-  json["test_samples"] = plan.training.test_samples;
-  json["samples"] = plan.training.samples;
+  if (plan.training.samples.empty()) {
+    for (const char* unknown : {"train_samples", "test_samples", "samples"}) {
+      json[unknown] = nullptr;
+    }
+  } else {
+    json["train_samples"] = plan.training.train_samples;
+    json["test_samples"] = plan.training.test_samples;
+    json["samples"] = plan.training.samples;
+  }
   json["predicted"] = nlohmann::ordered_json::object();
   for (const Prediction& prediction : plan.predictions) {
     nlohmann::ordered_json bytes;

@@ -28,7 +28,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> WorkerPool::StartOne(std::size_t i
   ChildOptions child{
       .program = program_,
       .arguments = {"--head", options_.head, "--name", absl::StrCat(options_.name, "-", index),
-                    "--folder", options_.folder},
+                    "--folder", options_.folder, "--part", absl::StrCat(index), "--parts",
+                    absl::StrCat(options_.workers)},
       .environment = ComputeThreads(options_.threads),
       .log_path = absl::StrCat(options_.folder, "/logs/slot-", index, ".log")};
   if (options_.wish_slots) {

@@ -141,7 +141,9 @@ ReadyToRun SomeReadyToRun() {
           .data_fingerprint = 4,
           .train_samples = 5,
           .test_samples = 6,
-          .endpoint = {.tcp = "tcp://10.0.0.1:4000"}};
+          .endpoint = {.tcp = "tcp://10.0.0.1:4000"},
+          .sample_shape = {28, 29},
+          .samples_by_class = {3, 0, 1ull << 40}};
 }
 
 void ExpectEqual(const runtime::Drops& got, const runtime::Drops& want) {
@@ -281,6 +283,8 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(same->train_samples, ready.train_samples);
   EXPECT_EQ(same->test_samples, ready.test_samples);
   EXPECT_EQ(same->endpoint, ready.endpoint);
+  EXPECT_EQ(same->sample_shape, ready.sample_shape);
+  EXPECT_EQ(same->samples_by_class, ready.samples_by_class);
 
   const auto decision =
       ThereAndBack(Decision{.fence = kFence, .number = 1, .sequence = 2, .step = 3});
@@ -352,6 +356,14 @@ TEST(Messages, ValuesOutOfRangeAreRefused) {
   EXPECT_TRUE(refused(ReadyToRun{.trainable = 0, .total = 1}));
   EXPECT_TRUE(refused(ReadyToRun{.trainable = 2, .total = 1}));
   EXPECT_TRUE(refused(ReadyToRun{.trainable = 1, .total = kMaxModelFloats + 1}));
+  const auto ready = [&](auto spoil) {
+    ReadyToRun message = SomeReadyToRun();
+    spoil(message);
+    return refused(message);
+  };
+  EXPECT_TRUE(ready([](ReadyToRun& message) { message.train_samples = 0; }));
+  EXPECT_TRUE(ready([](ReadyToRun& message) { message.sample_shape.resize(9); }));
+  EXPECT_TRUE(ready([](ReadyToRun& message) { message.samples_by_class.resize(4097); }));
   EXPECT_TRUE(
       refused(StateReport{.state = {.sketch_or_vector = std::vector<float>(kMaxStateFloats + 1)}}));
   EXPECT_TRUE(refused(ModelPart{.data = std::vector<std::uint8_t>(kMaxModelPartBytes + 1)}));

@@ -243,6 +243,21 @@ TEST(RoundMembers, WeightsBySamplesFollowTheMembership) {
   EXPECT_THAT(table.round->members()[1].weight, 50);
 }
 
+TEST(RoundMembers, AWeightThatAMemberBringsStaysItsOwn) {
+  Table table;
+  table.sequence = 0;
+  table.round->Admit({{.node = Table::NodeIn(9), .slot = 9, .weight = 300}}, table.now);
+  EXPECT_EQ(table.round->members()[0].weight, 300);
+  EXPECT_EQ(table.round->members()[1].weight, 1);
+  table.Lose({11});
+  EXPECT_EQ(table.round->members()[0].weight, 300);
+  // The estimate is of the weighted mean that the ring forms: (300 * 8 + 302) / 302.
+  table.Report(0, 8);
+  table.Report(1, 1);
+  table.Report(2, 301);
+  EXPECT_NEAR(*table.round->variance_estimate(), 2702.0 / 302, 1e-6);
+}
+
 TEST(RoundMembers, ALeaverGoesOnceItsDriftIsInACommit) {
   Table table;
   table.AllReport(0);

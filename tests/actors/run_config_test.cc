@@ -218,9 +218,22 @@ TEST(RunConfig, TheUnusualConfigDiffersFromTheDefaultInEveryKey) {
   for (const ConfigKey& key : ConfigKeys()) {
     const std::string name = key.FullName();
     // These have one value in this version.
-    if (name == "run.device" || name == "data.placement" || name == "strategy.decision") continue;
+    if (name == "run.device" || name == "strategy.decision") continue;
+    // Own data exclude a partition; see OwnDataAreReadAndPrinted.
+    if (name == "data.placement") continue;
     EXPECT_NE(key.get(*config), key.get(RunConfig())) << name;
   }
+}
+
+TEST(RunConfig, OwnDataAreReadAndPrinted) {
+  const auto config = ParseRunConfig(
+      "[data]\nsource = \"mnist\"\ndir = \"wards/north\"\nplacement = \"own\"\n", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->data.placement, DataPlacement::kOwn);
+  const auto again = ParseRunConfig(ToToml(*config), "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(again->data.placement, DataPlacement::kOwn);
+  EXPECT_EQ(again->data.dir, "wards/north");
 }
 
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {
@@ -363,10 +376,20 @@ const BadCase kBadCases[] = {
     {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
     {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
     {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
-    {"[data]\nplacement = \"own\"\n", "CONFIG_NOT_AVAILABLE", "own", "\"shared\""},
     {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
     {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
     // Conflicts.
+    {"[data]\nplacement = \"own\"\n", "CONFIG_CONFLICT", "drawn alike on each", "mnist"},
+    {"[data]\nplacement = \"own\"\n[model]\nname = \"quadratic\"\n", "CONFIG_CONFLICT",
+     "gives none", "leave data.placement out"},
+    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\npartition = \"label:0\"\n",
+     "CONFIG_CONFLICT", "each node keeps what it has", "leave data.partition out"},
+    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\ndir = \"/data\"\n", "CONFIG_CONFLICT",
+     "below each node's own folder", "rondo join --data DIR"},
+    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\ndir = \"a/../../b\"\n", "CONFIG_CONFLICT",
+     "below each node's own folder", "rondo join --data DIR"},
+    {"[data]\nplacement = \"shred\"\n", "CONFIG_INVALID_VALUE", "one of \"shared\", \"own\"",
+     "did you mean shared?"},
     {"[run]\nworkers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "max_workers = 4", "workers"},
     {"[run]\nmin_workers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "more than", ""},
     {"[run]\nworkers = 2\nmin_workers = 3\n", "CONFIG_CONFLICT", "run.workers = 2", ""},

@@ -50,6 +50,19 @@ TEST(RunPlan, LocalFollowsFdasPaceWhereTheConfigGivesNone) {
   EXPECT_EQ(plan->predictions[1].syncs, plan->predictions[0].syncs);
 }
 
+TEST(RunPlan, SaysNothingOfDataThatOnlyTheNodesKnow) {
+  const actors::RunConfig config = ConfigOf("[data]\nsource = \"mnist\"\nplacement = \"own\"\n");
+  const auto plan = PlanRun(config);
+  ASSERT_OK(plan);
+  const auto json = nlohmann::json::parse(PlanToJson(*plan));
+  EXPECT_TRUE(json["train_samples"].is_null());
+  EXPECT_TRUE(json["samples"].is_null());
+  EXPECT_EQ(json["parameters"], 61706);
+  const std::string text = RenderPlan(*plan, config);
+  EXPECT_NE(text.find("each node's own data"), std::string::npos) << text;
+  EXPECT_EQ(text.find("samples"), std::string::npos) << text;
+}
+
 TEST(RunPlan, SaysNothingOfFdaWithoutAdam) {
   const actors::RunConfig config =
       ConfigOf("[model]\nname = \"quadratic\"\n[optimizer]\nname = \"sgd\"\n");

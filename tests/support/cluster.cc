@@ -165,9 +165,14 @@ void Cluster::ResumeHead(const std::string& failpoint) {
 }
 
 Process& Cluster::Join(int workers, const std::string& failpoint) {
-  joins_.push_back(sandbox_.Start(WithFailpoint(
-      failpoint, {"rondo", "join", address_, "--name", absl::StrCat("machine", joins_.size()),
-                  "--workers", std::to_string(workers)})));
+  return JoinWith({"--workers", std::to_string(workers)}, failpoint);
+}
+
+Process& Cluster::JoinWith(const std::vector<std::string>& flags, const std::string& failpoint) {
+  std::vector<std::string> command = {"rondo", "join", address_, "--name",
+                                      absl::StrCat("machine", joins_.size())};
+  command.insert(command.end(), flags.begin(), flags.end());
+  joins_.push_back(sandbox_.Start(WithFailpoint(failpoint, std::move(command))));
   return *joins_.back();
 }
 

@@ -57,6 +57,8 @@ class Cluster {
                                         const std::vector<std::string>& settings);
   // One more `rondo join`, started. `failpoint`: the value of RONDO_FAILPOINT for it.
   Process& Join(int workers = 1, const std::string& failpoint = "");
+  // The same with more flags: {"--data", DIR}.
+  Process& JoinWith(const std::vector<std::string>& flags, const std::string& failpoint = "");
   // Starts another head on the journal of the one that has ended; returns when it is up.
   void ResumeHead(const std::string& failpoint = "");
   // Ends all by ending the head in order. Joins end with `join_exit`: 3 if a run was on.

@@ -10,6 +10,7 @@
 
 #include "actors/run_options.h"
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace tests {
 namespace {
@@ -34,18 +35,24 @@ const std::string& Folder() {
 // The quadratic trainer, which may be told to diverge, and which does not wait for a disk.
 class SimTrainer final : public actors::Trainer {
  public:
+  // Counted and noted where its process outlives it.
+  struct Book {
+    std::uint64_t& steps;
+    std::vector<actors::Placement>& placements;
+  };
   SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison,
-             std::uint64_t& steps)
-      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison), steps_(steps) {}
+             const actors::DataSummary& data, Book book)
+      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison), data_(data), book_(book) {}
 
   const actors::Layout& layout() const override { return trainer_.layout(); }
   absl::Span<float> local() override { return trainer_.local(); }
   absl::Status Place(const actors::Placement& placement) override {
+    book_.placements.push_back(placement);
     return trainer_.Place(placement);
   }
   absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step) override {
     absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step);
-    ++steps_;
+    ++book_.steps;
     if (!poison_.has_value() || step < poison_->step) return outcome;
     if (poison_->is_noticed) return absl::DataLossError("the loss is not finite");
     trainer_.local()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -68,12 +75,13 @@ class SimTrainer final : public actors::Trainer {
                static_cast<std::streamsize>(model.size() * sizeof(float)));
     return file.good() ? absl::OkStatus() : absl::UnavailableError("cannot write " + path);
   }
-  actors::DataSummary Data() const override { return trainer_.Data(); }
+  actors::DataSummary Data() const override { return data_; }
 
  private:
   QuadraticTrainer trainer_;
   const std::optional<TrainingClusterOptions::Poison> poison_;
-  std::uint64_t& steps_;
+  const actors::DataSummary data_;
+  const Book book_;
 };
 
 }  // namespace
@@ -220,10 +228,16 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   const std::optional<TrainingClusterOptions::Poison> poison =
       options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
   const bool misfit = options_.misfit == slot;
-  process.make_trainer = [poison, misfit, &process](const RunConfig& config) {
+  process.make_trainer =
+      [poison, misfit, slot, &process, tell = options_.data](
+          const RunConfig& config) -> absl::StatusOr<std::unique_ptr<actors::Trainer>> {
     RunConfig own = config;
+    own.model.name = actors::ModelName::kQuadratic;
     own.model.dimension += misfit ? 1 : 0;
-    return std::make_unique<SimTrainer>(own, poison, process.steps);
+    actors::DataSummary data = QuadraticTrainer(actors::TrainingOptionsOf(own)).Data();
+    if (tell) RETURN_IF_ERROR(tell(slot, data));
+    return std::make_unique<SimTrainer>(own, poison, data,
+                                        SimTrainer::Book{process.steps, process.placements});
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);

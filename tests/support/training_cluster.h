@@ -34,7 +34,7 @@ namespace tests {
 
 struct TrainingClusterOptions {
   std::uint64_t seed = 0;
-  actors::RunConfig config;  // `workers` of it are started; the model is the quadratic one.
+  actors::RunConfig config;  // `workers` of it are started; what they train is the quadratic one.
   runtime::sim::SimNetwork::Options network;
   runtime::Duration longest_transfer = std::chrono::milliseconds(20);  // Of a message of it.
   // What a step, a commit or an evaluation takes.
@@ -51,6 +51,9 @@ struct TrainingClusterOptions {
   std::optional<Poison> poison;
   // This worker, counted as Join counts, builds a model of one float more.
   std::optional<std::uint32_t> misfit;
+  // What worker `index` is to say of its data; a failure: it cannot load them. By itself it says
+  // what the quadratic trainer does, whatever model the config names.
+  std::function<absl::Status(std::uint32_t index, actors::DataSummary&)> data;
   // Workers wait for a head that is gone (KillHead), and train on meanwhile.
   bool heads_return = false;
   // Sees, and may change, the floats of each chunk of the ring; by slot.
@@ -163,6 +166,10 @@ class TrainingCluster {
   const std::optional<absl::Status>& quit(std::uint32_t slot) const { return workers_[slot]->quit; }
   // Optimizer steps that this worker took, killed or not.
   std::uint64_t steps(std::uint32_t index) const { return workers_[index]->steps; }
+  // Shards that it was given, killed or not, from its first view on.
+  const std::vector<actors::Placement>& placements(std::uint32_t index) const {
+    return workers_[index]->placements;
+  }
   std::vector<float> base(std::uint32_t slot) const;
   std::vector<float> local(std::uint32_t slot) const;
 
@@ -183,6 +190,7 @@ class TrainingCluster {
     std::optional<absl::Status> quit;
     bool announced = false;  // To the monitor.
     std::uint64_t steps = 0;
+    std::vector<actors::Placement> placements;
   };
 
   runtime::sim::SimRingNetwork::World MakeWorld(runtime::Duration longest_transit);

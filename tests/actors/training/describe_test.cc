@@ -37,6 +37,17 @@ TEST(Describe, DescribesTheQuadraticBowl) {
   EXPECT_EQ(description->samples.size(), 3u);
 }
 
+TEST(Describe, KnowsTheModelButNotTheDataThatEachNodeHas) {
+  TrainingOptions options;
+  options.data.source = "mnist";
+  options.data.own = true;
+  const auto description = Describe(options, 3);
+  ASSERT_OK(description);
+  EXPECT_EQ(description->parameters, 61706u);
+  EXPECT_EQ(description->train_samples, 0u);
+  EXPECT_TRUE(description->samples.empty());
+}
+
 TEST(Describe, RefusesABatchLargerThanAShard) {
   TrainingOptions options;
   options.optimizer.batch = 20000;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <cstdlib>
@@ -11,16 +12,14 @@
 
 #include "actors/training/dataset.h"
 #include "runtime/base/error.h"
+#include "tests/support/idx_files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
 
 namespace actors {
 namespace {
 
-std::string BigEndian(std::uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
-          static_cast<char>(value >> 8), static_cast<char>(value)};
-}
+using tests::BigEndian;
 
 std::string Images(std::uint32_t count) {
   return BigEndian(0x803) + BigEndian(count) + BigEndian(28) + BigEndian(28) +
@@ -182,6 +181,13 @@ TEST(ReadIdxDataset, NamesAMissingFile) {
   EXPECT_THAT(status, tests::HasMessage("train-labels-idx1-ubyte"));
 }
 
+TEST(ReadIdxDataset, RefusesAPipeWithoutWaitingForIt) {
+  const IdxFolder folder;
+  folder.Remove(kImages);
+  ASSERT_EQ(mkfifo((folder.path() + "/" + kImages).c_str(), 0600), 0);
+  EXPECT_THAT(ReadIdxDataset(folder.path()), tests::HasMessage("is no regular file"));
+}
+
 // Sets an environment variable and puts it back.
 class ScopedVariable {
  public:
@@ -227,6 +233,75 @@ TEST(LoadDataset, AMissNamesTheLineThatFetchesTheSet) {
   EXPECT_EQ(error.exit, runtime::Exit::kUnreadable);
   EXPECT_THAT(error.message, testing::HasSubstr("no/such/place"));
   EXPECT_THAT(error.hint, testing::HasSubstr("deploy/fetch-data fashion-mnist"));
+}
+
+DataOptions OwnOptions() {
+  DataOptions options;
+  options.source = "mnist";
+  options.own = true;
+  options.node = "north-0";
+  return options;
+}
+
+// Of loading `options` with RONDO_DATA = `folder`; names the node, and says what to do.
+runtime::UserError OwnDataError(const DataOptions& options, const std::string& folder) {
+  const ScopedVariable variable("RONDO_DATA", folder);
+  const absl::Status status = LoadDataset(options).status();
+  EXPECT_FALSE(status.ok());
+  if (status.ok()) return {};
+  const runtime::UserError error = runtime::ToUserError(status);
+  EXPECT_EQ(error.exit, runtime::Exit::kUnreadable);
+  EXPECT_THAT(error.message, testing::HasSubstr("north-0"));
+  EXPECT_THAT(error.hint, testing::HasSubstr("rondo join --data DIR"));
+  return error;
+}
+
+TEST(OwnData, LieInTheFolderItselfOrOneBelowIt) {
+  const IdxFolder folder;
+  const std::filesystem::path path(folder.path());
+  DataOptions options = OwnOptions();
+  const ScopedVariable variable("RONDO_DATA", folder.path());
+  EXPECT_OK(LoadDataset(options));
+  options.dir = path.filename().string();
+  const ScopedVariable above("RONDO_DATA", path.parent_path().string());
+  EXPECT_OK(LoadDataset(options));
+}
+
+TEST(OwnData, OfANodeThatWasGivenNoFolderAreNotLookedForElsewhere) {
+  const runtime::UserError error = OwnDataError(OwnOptions(), "");
+  EXPECT_EQ(error.code, "DATA_NOT_FOUND");
+  EXPECT_THAT(error.message, testing::HasSubstr("was given no folder"));
+}
+
+TEST(OwnData, ThatAreNotThereNameTheFolder) {
+  const IdxFolder folder;
+  EXPECT_THAT(OwnDataError(OwnOptions(), "/no/such/place").message,
+              testing::HasSubstr("there is no folder /no/such/place"));
+  DataOptions options = OwnOptions();
+  options.dir = "below";
+  EXPECT_THAT(OwnDataError(options, folder.path()).message,
+              testing::HasSubstr("there is no folder " + folder.path() + "/below"));
+  folder.Remove(kLabels);
+  EXPECT_THAT(OwnDataError(OwnOptions(), folder.path()).message,
+              testing::HasSubstr(folder.path() + "/train-labels-idx1-ubyte"));
+}
+
+TEST(OwnData, OfAnotherShapeNameFileAndShape) {
+  const IdxFolder folder;
+  folder.Write(kImages, BigEndian(0x803) + BigEndian(1) + BigEndian(32) + BigEndian(32));
+  const runtime::UserError error = OwnDataError(OwnOptions(), folder.path());
+  EXPECT_EQ(error.code, "DATA_CORRUPT");
+  EXPECT_THAT(error.message, testing::HasSubstr(folder.path() + "/" + kImages));
+  EXPECT_THAT(error.message, testing::HasSubstr("32 x 32, expected 28 x 28"));
+}
+
+TEST(OwnData, AreTooFewForABatchThatIsLarger) {
+  EXPECT_OK(CheckOwnPart(OwnOptions(), 32, 32));
+  const absl::Status status = CheckOwnPart(OwnOptions(), 31, 32);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(runtime::ToUserError(status).code, "DATA_TOO_SMALL");
+  EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUnreadable);
+  EXPECT_THAT(status, tests::HasMessage("north-0"));
 }
 
 TEST(RealData, MnistHasItsKnownFirstLabelsAndSizes) {

@@ -232,6 +232,68 @@ TEST(TorchTrainer, DataSummaryCountsTheShard) {
   EXPECT_GT(summary.shard_samples_by_class[5], 30u);
 }
 
+TrainingOptions OwnOptions(std::uint32_t part, std::uint32_t parts) {
+  TrainingOptions options;
+  options.data.source = "mnist";
+  options.data.own = true;
+  options.data.part = part;
+  options.data.parts = parts;
+  return options;
+}
+
+Placement PlacementOf(std::uint32_t rank, std::uint32_t world_size) {
+  Placement placement;
+  placement.rank = rank;
+  placement.world_size = world_size;
+  return placement;
+}
+
+TEST(TorchTrainer, OwnDataAreTheShardWhateverTheMembership) {
+  const auto alone = Make(OwnOptions(0, 1)), moved = Make(OwnOptions(0, 1));
+  ASSERT_OK(moved->Place(PlacementOf(6, 7)));
+  const DataSummary summary = moved->Data();
+  EXPECT_EQ(summary.fingerprint, 0u);
+  EXPECT_EQ(summary.train_samples, 2000u);
+  EXPECT_EQ(summary.test_samples, 300u);
+  EXPECT_EQ(summary.sample_shape, (std::vector<std::uint32_t>{28, 28}));
+  EXPECT_EQ(summary.shard_samples_by_class, alone->Data().shard_samples_by_class);
+  Train(*alone, 1, 3);
+  ASSERT_OK(moved->Place(PlacementOf(0, 2)));
+  Train(*moved, 1, 3);
+  EXPECT_TRUE(SameBits(Values(*alone), Values(*moved)));
+  const auto counts = moved->Evaluate(moved->local(), 6, 7);
+  ASSERT_OK(counts);
+  EXPECT_EQ(counts->samples, 300u);
+}
+
+TEST(TorchTrainer, WorkersOfOneNodeShareItsOwnDataOut) {
+  std::vector<std::uint64_t> by_class(10);
+  std::uint64_t train = 0, tested = 0, correct = 0;
+  const auto whole = Make(OwnOptions(0, 1));
+  for (std::uint32_t part = 0; part < 3; ++part) {
+    const auto trainer = Make(OwnOptions(part, 3));
+    ASSERT_OK(trainer->Place(PlacementOf(1, 5)));
+    const DataSummary summary = trainer->Data();
+    train += summary.train_samples;
+    for (std::size_t i = 0; i < 10; ++i) by_class[i] += summary.shard_samples_by_class[i];
+    const auto counts = trainer->Evaluate(trainer->local(), 1, 5);
+    ASSERT_OK(counts);
+    EXPECT_EQ(counts->samples, summary.test_samples);
+    tested += counts->samples;
+    correct += counts->correct;
+  }
+  EXPECT_EQ(train, 2000u);
+  EXPECT_EQ(tested, 300u);
+  EXPECT_EQ(by_class, whole->Data().shard_samples_by_class);
+  EXPECT_EQ(correct, whole->Evaluate(whole->local(), 0, 1)->correct);
+}
+
+TEST(TorchTrainer, OwnDataMustHoldABatch) {
+  TrainingOptions options = OwnOptions(62, 63);  // 31 or 32 of 2,000 samples.
+  EXPECT_THAT(MakeTorchTrainer(options, SmallSet()),
+              tests::HasMessage("a worker's part has 31 samples"));
+}
+
 TEST(TorchTrainer, SavesAFileThatTorchOpens) {
   const auto trainer = Make(TrainingOptions());
   Train(*trainer, 1, 5);

@@ -26,6 +26,15 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
       {"data.source", [](TrainingOptions& o) { o.data.source = "cifar10"; }},
       {"data.partition", [](TrainingOptions& o) { o.data.partition = "sorted"; }},
       {"data.batches", [](TrainingOptions& o) { o.data.batches = "random"; }},
+      {"data.source", [](TrainingOptions& o) { o.data.own = true; }},
+      {"data.partition",
+       [](TrainingOptions& o) {
+         o.data.own = true, o.data.source = "mnist", o.data.partition = "label:1";
+       }},
+      {"--part",
+       [](TrainingOptions& o) { o.data.own = true, o.data.source = "mnist", o.data.part = 1; }},
+      {"--parts",
+       [](TrainingOptions& o) { o.data.own = true, o.data.source = "mnist", o.data.parts = 0; }},
       {"optimizer.name", [](TrainingOptions& o) { o.optimizer.name = "adamw"; }},
       {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = -1; }},
       {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = NAN; }},
