@@ -134,9 +134,7 @@ absl::StatusOr<Command> ParseJoin(const Arguments& arguments, const Environment&
   parser.Text("--name", "NAME", &options.name, "of this node; default: the host's");
   parser.Text("--workers", "N", &workers, "worker processes, 1 to 32; default 1");
   parser.Text("--data", "DIR", &options.data_dir,
-              "where data sets lie; else RONDO_DATA, else ./data. For a run with "
-              "data.placement = \"own\": the folder of this node's own data, which its workers "
-              "share out between them");
+              "where data sets lie; else RONDO_DATA, else ./data");
   parser.Text("--advertise", "HOST", &options.advertise,
               "the name by which others reach this host");
   parser.Text("--port-range", "A-B", &port_range, "for the ring's ports; default: any");
@@ -144,6 +142,9 @@ absl::StatusOr<Command> ParseJoin(const Arguments& arguments, const Environment&
   parser.Text("--timeout", "TIME", &timeout, "how long to try, such as 30s (the default) or 5m");
   parser.Switch("--insecure", &options.insecure,
                 "allow a head on another machine without encryption");
+  parser.Footer(
+      "For a run with data.placement = \"own\", --data names the folder of this node's own data;\n"
+      "its workers share them out between them.");
   ASSIGN_OR_RETURN(const bool wants_help, parser.Parse(arguments));
   if (wants_help) return parser.MadeHelp();
   if (options.where.empty()) options.where = Lookup(environment, "RONDO_JOIN").value_or("");
