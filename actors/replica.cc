@@ -114,7 +114,7 @@ void Replica::ResetToBase() { std::ranges::copy(base(), trainer_->local().begin(
 runtime::TransferOffer Replica::CopyOfMoments() const {
   auto copy = std::make_shared<runtime::AlignedBuffer>(MomentFloats());
   const std::span<float> floats = copy->span();
-  trainer_->CopyMoments({floats.data(), floats.size()});
+  trainer_->optimizer().CopyMoments({floats.data(), floats.size()});
   return {.root = runtime::RootOf(layout_hash_, floats), .owner = copy, .floats = floats};
 }
 

@@ -52,7 +52,7 @@ class Replica {
   // The drift of the trainable part as a small state; the reference is valid until the next call.
   const LocalState& Summarize();
   void ResetToBase();  // local = base.
-  void ResetOptimizer() { trainer_->ResetOptimizer(); }
+  void ResetOptimizer() { trainer_->optimizer().Reset(); }
   // Whether every drift is a number: checked before READY, over buffers too.
   bool DriftIsFinite() const;
 
@@ -87,9 +87,9 @@ class Replica {
   // What the optimizer remembers (FlatOptimizer), for others to fetch; without floats, if that is
   // nothing. A copy: the caller's.
   runtime::TransferOffer CopyOfMoments() const;
-  std::size_t MomentFloats() const { return trainer_->MomentFloats(); }
+  std::size_t MomentFloats() const { return trainer_->optimizer().MomentFloats(); }
   absl::Status TakeMoments(std::span<const float> moments) {
-    return trainer_->TakeMoments({moments.data(), moments.size()});
+    return trainer_->optimizer().TakeMoments({moments.data(), moments.size()});
   }
 
   absl::StatusOr<EvaluationCounts> EvaluateBase(std::uint32_t part, std::uint32_t parts);

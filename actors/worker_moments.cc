@@ -1,9 +1,8 @@
 // A newcomer's optimizer begins with what a member's remembers: with fresh moments its first steps
-// would be many times as long as everybody else's. They are a hint, no part of the model: whoever
-// cannot have them soon begins anew, and says so. They come before the base, so that the base is
-// not replaced meanwhile.
-#include <absl/strings/str_cat.h>
-
+// take it further away than the members' steps do (LeNet-5 on digits, Adam, 20 steps: 1.26 times as
+// far; with a member's moments 1.09). They are a hint, no part of the model: whoever cannot have
+// them soon begins anew, and says so. They come before the base, so that the base is not replaced
+// meanwhile.
 #include <memory>
 #include <utility>
 

@@ -269,11 +269,11 @@ struct PullBase {
 struct Pulled {
   # newcomer -> monitor, the answer to PullBase: what it holds now.
 
-  root @1 :Hash;
+  root @0 :Hash;
   # Of its base. If it is the one that was asked for, its drift is 0, or kept (keepDrift).
-  failure @2 :Text;
+  failure @1 :Text;
   # Why it is not.
-  freshMoments @0 :Text;
+  freshMoments @2 :Text;
   # Why its optimizer begins anew, without a member's moments; empty: it does not, or has none.
 }
 

@@ -1,5 +1,6 @@
 #include "actors/training/flat_optimizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>

@@ -48,12 +48,7 @@ class QuadraticTrainer final : public Trainer {
   // every coordinate is within 0.05 of o. Integer mode: o = 0.
   absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model, std::uint32_t part,
                                             std::uint32_t parts) override;
-  void ResetOptimizer() override { optimizer_.Reset(); }
-  std::size_t MomentFloats() const override { return optimizer_.MomentFloats(); }
-  void CopyMoments(absl::Span<float> to) const override { optimizer_.CopyMoments(to); }
-  absl::Status TakeMoments(absl::Span<const float> from) override {
-    return optimizer_.TakeMoments(from);
-  }
+  FlatOptimizer& optimizer() override { return optimizer_; }
   // The raw floats, in the machine's byte order.
   absl::Status Save(absl::Span<const float> model, const std::string& path) override;
   // Each rank sees the whole set of one sample.

@@ -141,12 +141,7 @@ class TorchTrainer final : public Trainer {
     });
   }
 
-  void ResetOptimizer() override { optimizer_.Reset(); }
-  std::size_t MomentFloats() const override { return optimizer_.MomentFloats(); }
-  void CopyMoments(absl::Span<float> to) const override { optimizer_.CopyMoments(to); }
-  absl::Status TakeMoments(absl::Span<const float> from) override {
-    return optimizer_.TakeMoments(from);
-  }
+  FlatOptimizer& optimizer() override { return optimizer_; }
 
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
     const absl::StatusOr<std::string> bytes = CatchTorch(

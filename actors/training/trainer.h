@@ -11,10 +11,11 @@
 #include <absl/status/statusor.h>
 #include <absl/types/span.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "actors/training/flat_optimizer.h"
 
 namespace actors {
 
@@ -89,13 +90,8 @@ class Trainer {
   // worker's own, if it has own data. `local` is untouched.
   virtual absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model,
                                                     std::uint32_t part, std::uint32_t parts) = 0;
-  // Clears momentum and moments: the worker was re-set to the global model.
-  virtual void ResetOptimizer() = 0;
-  // What the optimizer remembers, for a worker that comes later: no part of the model, and no
-  // worse than a fresh start if it is a little old. As FlatOptimizer's.
-  virtual std::size_t MomentFloats() const = 0;
-  virtual void CopyMoments(absl::Span<float> to) const = 0;
-  virtual absl::Status TakeMoments(absl::Span<const float> from) = 0;
+  // What it remembers is no part of the model: reset with the worker, and lent to newcomers.
+  virtual FlatOptimizer& optimizer() = 0;
   // Writes `model` to `path` (a file that torch.jit.load opens, where there is torch), by a
   // temporary file and rename. kUnavailable or kDataLoss with the path.
   virtual absl::Status Save(absl::Span<const float> model, const std::string& path) = 0;

@@ -58,12 +58,7 @@ class WorkerFailpoint : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(At, WorkerFailpoint,
                          testing::Values("worker.step:50", "worker.ready:4", "ring.reduce:30",
                                          "ring.store:30", "worker.done:4", "worker.commit:4"),
-                         [](const auto& info) {
-                           std::string name(info.param);
-                           name.resize(name.find(':'));
-                           name[name.find('.')] = '_';
-                           return name;
-                         });
+                         [](const auto& info) { return NameOfFailpoint(info.param); });
 
 TEST_P(WorkerFailpoint, KilledThereTheOthersGoOnAndItIsReplaced) {
   Sandbox sandbox;

@@ -92,23 +92,6 @@ TEST(ManyJoinsAndLeaves, FromTwoWorkersToEightAndBackLoseNoRoundAndNoStep) {
   EXPECT_THAT(FloatsOf(folder + "/model.pt"), testing::Each(FloatsOf(folder + "/model.pt")[0]));
 }
 
-std::string WriteLenet(const Sandbox& sandbox, const std::string& data) {
-  return sandbox.Write("lenet.toml", absl::StrCat(R"(
-[run]
-workers = 4
-[data]
-source = ")",
-                                                  data, R"("
-[model]
-name = "lenet5"
-[strategy]
-name = "fda"
-estimator = "linear"
-theta = 2.0
-max_interval = 50
-)"));
-}
-
 double AccuracyOf(const json& result) { return result.value("accuracy", 0.0); }
 
 // Against a run that nobody joins or leaves, of as many samples.
@@ -116,7 +99,7 @@ TEST(ManyJoinsAndLeaves, CostNoAccuracy) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 2);
   std::vector<std::string> settings = Endless(2);
-  settings.push_back("run.evaluate_every=0");
+  settings.insert(settings.end(), {"run.evaluate_every=0", "strategy.max_interval=50"});
   const std::string config = WriteLenet(sandbox, "digits");
   const auto follower = cluster.StartEndless(config, settings);
   Comings comings(cluster, OnlyRunFolder(cluster.runs()));
@@ -124,8 +107,11 @@ TEST(ManyJoinsAndLeaves, CostNoAccuracy) {
   const json result = comings.Stop(sandbox);
   cluster.Stop();
   const auto steps = static_cast<std::uint64_t>(result.value("samples", 0.0) / (4 * 32));
-  const auto undisturbed = sandbox.Start(RunCommand(
-      config, {"run.evaluate_every=0", absl::StrCat("run.max_steps=", steps)}, {"--json"}));
+  const auto undisturbed =
+      sandbox.Start(RunCommand(config,
+                               {"run.workers=4", "run.evaluate_every=0", "strategy.max_interval=50",
+                                absl::StrCat("run.max_steps=", steps)},
+                               {"--json"}));
   ASSERT_EQ(undisturbed->WaitExit(seconds(300)), 0) << undisturbed->Describe();
   const json other = json::parse(undisturbed->out(), nullptr, false);
   std::cout << "accuracy with 26 joins and 24 leaves " << AccuracyOf(result) << ", undisturbed "
@@ -159,22 +145,17 @@ class MnistFailpoint : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(At, MnistFailpoint,
                          testing::Values("worker.step:700", "ring.reduce:9", "ring.store:9",
                                          "worker.done:4", "worker.commit:4"),
-                         [](const auto& info) {
-                           std::string name(info.param);
-                           name.resize(name.find(':'));
-                           name[name.find('.')] = '_';
-                           return name;
-                         });
+                         [](const auto& info) { return NameOfFailpoint(info.param); });
 
 TEST_P(MnistFailpoint, KilledThereTheRunReachesItsTarget) {
   NEEDS_DATA(mnist, "mnist");
   Sandbox sandbox;
   Cluster cluster(sandbox, 3);
   cluster.Join(1, absl::StrCat(GetParam(), ":kill:", sandbox.folder(), "/once"));
-  const auto follower =
-      cluster.StartEndless(WriteLenet(sandbox, "mnist"),
-                           {"run.max_steps=3750", "run.target_accuracy=0.98", "run.evaluate=mean",
-                            "run.evaluate_every=375", absl::StrCat("data.dir=", mnist)});
+  const auto follower = cluster.StartEndless(
+      WriteLenet(sandbox, "mnist"),
+      {"run.workers=4", "run.max_steps=3750", "run.target_accuracy=0.98", "run.evaluate=mean",
+       "run.evaluate_every=375", absl::StrCat("data.dir=", mnist)});
   EXPECT_EQ(follower->WaitExit(seconds(300)), 0) << follower->Describe();
   const std::string folder = OnlyRunFolder(cluster.runs());
   const json result = LastEvent(folder).value("result", json::object());

@@ -17,20 +17,8 @@ namespace fs = std::filesystem;
 
 TEST(EmbeddedRun, TrainsLeNetOnDigits) {
   Sandbox sandbox;
-  const std::string config = sandbox.Write("digits.toml", R"(
-[run]
-workers = 2
-max_steps = 60
-[data]
-source = "digits"
-[model]
-name = "lenet5"
-[strategy]
-name = "fda"
-estimator = "linear"
-theta = 2.0
-)");
-  const auto run = sandbox.Run(RunCommand(config, {}, {"--json"}));
+  const auto run = sandbox.Run(
+      RunCommand(WriteLenet(sandbox, "digits"), {"run.workers=2", "run.max_steps=60"}, {"--json"}));
   ASSERT_EQ(run->WaitExit(), 0) << run->Describe();
   const json data = run->Json()["data"];
   EXPECT_EQ(data["replicas_equal"], true);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/base/error.h"
+#include "tests/sim/quick_runs.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/training_cluster.h"
 
@@ -23,16 +24,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
+constexpr std::uint64_t kSeed = 11;
+
 RunConfig SharedConfig() {
-  RunConfig config;
-  config.run.workers = 3;
+  RunConfig config = ConfigOf(actors::Strategy::kFda, 3);
   config.run.min_workers = 2;
   config.run.max_steps = 1'000'000;  // It is stopped.
-  config.data.source = actors::DataSource::kNone;
-  config.model.name = actors::ModelName::kQuadratic;
-  config.model.dimension = 100;
-  config.model.integer = true;
-  config.strategy.estimator = actors::EstimatorKind::kNaive;
   config.strategy.theta = 1e12;
   config.strategy.max_interval = 5;
   return config;
@@ -55,13 +52,6 @@ absl::Status Unequal(std::uint32_t index, DataSummary& data) {
   data.sample_shape = {28, 28};
   data.shard_samples_by_class = {data.train_samples, 0};
   return absl::OkStatus();
-}
-
-TrainingClusterOptions Quick(const RunConfig& config) {
-  TrainingClusterOptions options{.seed = 11, .config = config};
-  options.longest_task = milliseconds(1);
-  options.network.longest_delay = milliseconds(1);
-  return options;
 }
 
 std::map<std::uint32_t, float> Weights(const TrainingCluster& cluster) {
@@ -114,7 +104,7 @@ void ExpectStartFails(const TrainingClusterOptions& options, const std::string& 
 
 TEST(SharedData, ThatDifferEndTheStartAndLaterRefuseTheJoinerAlone) {
   for (const std::uint32_t other : {1u, 3u}) {
-    TrainingClusterOptions options = Quick(SharedConfig());
+    TrainingClusterOptions options = Quick(SharedConfig(), kSeed);
     options.data = [other](std::uint32_t index, DataSummary& data) {
       if (index == other) ++data.fingerprint;
       return absl::OkStatus();
@@ -128,7 +118,7 @@ TEST(SharedData, AreComparedWithThoseWhoComeBackAfterTheHeadHasDied) {
   // In either order of the nodes' ids, by which the head looks at them.
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     SCOPED_TRACE(seed);
-    TrainingClusterOptions options = Quick(SharedConfig());
+    TrainingClusterOptions options = Quick(SharedConfig(), kSeed);
     options.seed = seed;
     options.shortest_task = milliseconds(5);
     options.longest_task = milliseconds(10);
@@ -151,7 +141,7 @@ TEST(SharedData, AreComparedWithThoseWhoComeBackAfterTheHeadHasDied) {
 }
 
 TEST(SharedData, ShardsFollowTheMembershipAndNothingElse) {
-  TrainingCluster cluster(Quick(SharedConfig()));
+  TrainingCluster cluster(Quick(SharedConfig(), kSeed));
   ASSERT_TRUE(
       cluster.RunUntil([&] { return cluster.record().synchronizations.size() >= 3; }, seconds(10)));
   const std::uint32_t joiner = cluster.Join();
@@ -178,7 +168,7 @@ TEST(SharedData, ShardsFollowTheMembershipAndNothingElse) {
 }
 
 TEST(OwnData, WeighAsMuchAsTheyAreWhoeverComesOrGoes) {
-  TrainingClusterOptions options = Quick(OwnConfig());
+  TrainingClusterOptions options = Quick(OwnConfig(), kSeed);
   options.data = Unequal;
   TrainingCluster cluster(options);
   ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 10; }, seconds(10)));
@@ -198,7 +188,7 @@ TEST(OwnData, WeighAsMuchAsTheyAreWhoeverComesOrGoes) {
 }
 
 TEST(OwnData, WithoutWeightingWeighTheSame) {
-  TrainingClusterOptions options = Quick(OwnConfig());
+  TrainingClusterOptions options = Quick(OwnConfig(), kSeed);
   options.config.strategy.weighting = actors::Weighting::kUniform;
   options.data = Unequal;
   TrainingCluster cluster(options);
@@ -207,7 +197,7 @@ TEST(OwnData, WithoutWeightingWeighTheSame) {
 }
 
 TEST(OwnData, KeepTheirWeightWhenTheHeadComesBack) {
-  TrainingClusterOptions options = Quick(OwnConfig());
+  TrainingClusterOptions options = Quick(OwnConfig(), kSeed);
   options.shortest_task = milliseconds(5);
   options.longest_task = milliseconds(10);
   options.heads_return = true;
@@ -222,7 +212,7 @@ TEST(OwnData, KeepTheirWeightWhenTheHeadComesBack) {
 
 TEST(OwnData, OfAnotherShapeEndTheStartAndLaterRefuseTheJoinerAlone) {
   for (const std::uint32_t other : {1u, 3u}) {
-    TrainingClusterOptions options = Quick(OwnConfig());
+    TrainingClusterOptions options = Quick(OwnConfig(), kSeed);
     options.data = [other](std::uint32_t index, DataSummary& data) {
       if (absl::Status told = Unequal(index, data); !told.ok()) return told;
       if (index == other) data.sample_shape = {32, 32};
@@ -235,7 +225,7 @@ TEST(OwnData, OfAnotherShapeEndTheStartAndLaterRefuseTheJoinerAlone) {
 
 TEST(OwnData, ThatCannotBeReadEndTheStartAndLaterRefuseTheJoinerAlone) {
   for (const std::uint32_t other : {1u, 3u}) {
-    TrainingClusterOptions options = Quick(OwnConfig());
+    TrainingClusterOptions options = Quick(OwnConfig(), kSeed);
     options.data = [other](std::uint32_t index, DataSummary& data) {
       if (index != other) return Unequal(index, data);
       return runtime::MakeError("DATA_NOT_FOUND", runtime::Exit::kUnreadable,

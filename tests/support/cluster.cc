@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -64,6 +65,23 @@ name = "fda"
 estimator = "linear"
 theta = 5.0
 )");
+}
+
+std::string WriteLenet(const Sandbox& sandbox, const std::string& source) {
+  return sandbox.Write("lenet.toml", absl::StrCat("[data]\nsource = \"", source, R"("
+[model]
+name = "lenet5"
+[strategy]
+name = "fda"
+estimator = "linear"
+theta = 2.0
+)"));
+}
+
+std::string NameOfFailpoint(const std::string& failpoint) {
+  std::string name = failpoint.substr(0, failpoint.find(':'));
+  std::ranges::replace(name, '.', '_');
+  return name;
 }
 
 std::vector<std::string> RunCommand(const std::string& config,

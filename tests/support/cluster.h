@@ -17,6 +17,10 @@ namespace tests {
 // Writes a config of the quadratic trainer into the sandbox: 2 workers, 100 steps of 1000 floats,
 // as fast as they go. Returns its path.
 std::string WriteQuadratic(const Sandbox& sandbox);
+// The same of LeNet-5 on `source`, "digits" or "mnist", with fda.
+std::string WriteLenet(const Sandbox& sandbox, const std::string& source);
+// A failpoint, "ring.store:30", as the name of a test: "ring_store".
+std::string NameOfFailpoint(const std::string& failpoint);
 // "rondo run CONFIG --set KEY=VALUE ...", into the sandbox's folder "runs".
 std::vector<std::string> RunCommand(const std::string& config,
                                     const std::vector<std::string>& settings,

@@ -63,12 +63,7 @@ class SimTrainer final : public actors::Trainer {
                                                     std::uint32_t parts) override {
     return trainer_.Evaluate(model, part, parts);
   }
-  void ResetOptimizer() override { trainer_.ResetOptimizer(); }
-  std::size_t MomentFloats() const override { return trainer_.MomentFloats(); }
-  void CopyMoments(absl::Span<float> to) const override { trainer_.CopyMoments(to); }
-  absl::Status TakeMoments(absl::Span<const float> from) override {
-    return trainer_.TakeMoments(from);
-  }
+  actors::FlatOptimizer& optimizer() override { return trainer_.optimizer(); }
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(model.data()),

@@ -148,7 +148,7 @@ TEST(QuadraticTrainer, ItsVectorIsAlignedAndStaysInPlace) {
   EXPECT_EQ(trainer.local().size(), trainer.layout().total);
   Train(trainer, 2);
   ASSERT_OK(trainer.Place(At(1, 3)));
-  trainer.ResetOptimizer();
+  trainer.optimizer().Reset();
   EXPECT_EQ(trainer.local().data(), address);
 }
 
