@@ -120,6 +120,9 @@ TEST_P(FromTheDisk, ARunGoesOnWithAnyNumberOfOtherWorkers) {
   const std::size_t syncs = EventsOf(folder, "sync").size();
   ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 5; }))
       << cluster.Status().dump();
+  // It went on with the first of them; the others come in when they have loaded.
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "join").size() == 5; }))
+      << cluster.Status().dump();
   EXPECT_LE(kept().size(), 2u);  // The last one, and one that is just being replaced.
   const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
   EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
