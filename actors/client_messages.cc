@@ -151,8 +151,10 @@ absl::StatusOr<StatusReply> StatusReply::Decode(Wire::Reader wire) {
 void StatusRequest::Encode(Wire::Builder) const {}
 absl::StatusOr<StatusRequest> StatusRequest::Decode(Wire::Reader) { return StatusRequest{}; }
 
-void DownRequest::Encode(Wire::Builder) const {}
-absl::StatusOr<DownRequest> DownRequest::Decode(Wire::Reader) { return DownRequest{}; }
+void DownRequest::Encode(Wire::Builder wire) const { wire.setKeepRun(keep_run); }
+absl::StatusOr<DownRequest> DownRequest::Decode(Wire::Reader wire) {
+  return DownRequest{.keep_run = wire.getKeepRun()};
+}
 
 void ProcessExited::Encode(Wire::Builder wire) const {
   wire.setPid(pid);

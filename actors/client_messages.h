@@ -139,6 +139,7 @@ struct StatusRequest {
 struct DownRequest {
   using Wire = schema::DownRequest;
   using Reply = Nothing;
+  bool keep_run = false;
   void Encode(Wire::Builder wire) const;
   static absl::StatusOr<DownRequest> Decode(Wire::Reader wire);
 };

@@ -277,7 +277,12 @@ absl::Status Head::On(runtime::Context& context, const StopRun& stop,
 absl::Status Head::On(runtime::Context& context, const DownRequest& request,
                       runtime::Responder<Nothing> responder) {
   responder.Answer(Nothing{});
-  if (IsOn()) {
+  if (IsOn() && request.keep_run && monitor_ != nullptr) {
+    context.After(kLongestDown, [this] { options_.quit(absl::OkStatus()); });
+    monitor_->TakeLastCheckpoint([this] { options_.quit(absl::OkStatus()); });
+    return absl::OkStatus();
+  }
+  if (IsOn() && !request.keep_run) {
     const absl::Status down =
         MakeError(kClusterDown, Exit::kRunFailed, "the cluster was taken down by rondo down");
     if (monitor_ == nullptr) {
@@ -478,10 +483,7 @@ void Head::EndRun(const absl::Status& status, std::optional<RunResult> result) {
   run_->state = status.ok() ? RunState::kDone : aborted ? RunState::kAborted : RunState::kFailed;
   KeepEnded(end);
   Emit({.what = std::move(end)});
-  // The workers of a run that failed have ended with it; one that never began had none.
-  if (!status.ok() && code != kStopped) {
-    options_.quit(code == kClusterDown ? absl::OkStatus() : status);
-  }
+  if (code == kClusterDown) options_.quit(absl::OkStatus());
 }
 
 }  // namespace actors

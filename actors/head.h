@@ -44,7 +44,7 @@ struct HeadOptions {
   // For checkpoints; null: there are none. Both need the journal.
   runtime::Transfer* transfer = nullptr;
   runtime::Executor* disk = nullptr;
-  // The cluster is to end: `rondo down` (OK), or a run that failed.
+  // The process is to end: `rondo down` (OK), or a journal that cannot be trusted.
   std::function<void(const absl::Status&)> quit;
 };
 

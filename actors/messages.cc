@@ -166,11 +166,7 @@ void Order::Encode(Wire::Builder wire) const {
           },
           [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
           [&](const EvaluateMean&) { wire.setEvaluate(); },
-          [&](const Finish& finish) {
-            auto group = wire.initFinish();
-            group.setSaveModel(finish.save_model);
-            group.setFailed(finish.failed);
-          },
+          [&](const Finish& finish) { wire.initFinish().setSaveModel(finish.save_model); },
       },
       body);
 }
@@ -208,12 +204,9 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
       return order;
     }
     case Wire::EVALUATE: order.body = EvaluateMean{}; return order;
-    case Wire::FINISH: {
-      ASSIGN_OR_RETURN(std::string failed, ReadText(wire.getFinish().getFailed(), kMaxTextBytes));
-      order.body =
-          Finish{.save_model = wire.getFinish().getSaveModel(), .failed = std::move(failed)};
+    case Wire::FINISH:
+      order.body = Finish{.save_model = wire.getFinish().getSaveModel()};
       return order;
-    }
   }
   return absl::InvalidArgumentError("unknown order");
 }

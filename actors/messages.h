@@ -215,7 +215,6 @@ struct AbortAttempt {
 struct EvaluateMean {};
 struct Finish {
   bool save_model = false;
-  std::string failed;
 };
 
 struct Order {

@@ -184,12 +184,18 @@ absl::Status Monitor::On(runtime::Context& context, const ModelPart& part,
                          runtime::Responder<Nothing> responder) {
   const std::filesystem::path folder = options_.folder;
   const std::filesystem::path partial = folder / "model.pt.part";
-  if (part.run != options_.run || part.offset != model_bytes_ ||
+  // Whoever began may be gone, and another one begins anew.
+  const bool begins = part.offset == 0 && context.sender() != model_from_;
+  if (part.run != options_.run || (part.offset != model_bytes_ && !begins) ||
       Find(context.sender()) == nullptr) {
     responder.Answer(absl::FailedPreconditionError("not the part that follows"));
     return absl::OkStatus();
   }
-  if (part.offset == 0) model_.open(partial, std::ios::binary | std::ios::trunc);
+  if (begins) {
+    model_ = std::ofstream(partial, std::ios::binary | std::ios::trunc);
+    model_bytes_ = 0;
+    model_from_ = context.sender();
+  }
   model_.write(reinterpret_cast<const char*>(part.data.data()),
                static_cast<std::streamsize>(part.data.size()));
   model_bytes_ += part.data.size();

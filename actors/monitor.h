@@ -145,6 +145,9 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   // Ends the run at the next boundary, with a synchronization; one that has not begun does so with
   // whoever has loaded. STOPPED if there is nobody.
   void RequestStop();
+  // Another head is to go on with the run from here. `taken` is called once, from this actor: a
+  // checkpoint of the present round is on the disk, or there can be none.
+  void TakeLastCheckpoint(std::function<void()> taken);
   void Fail(const absl::Status& why);
   // A member's process ended: what its launcher says of it, with the last lines of its log.
   void OnProcessExited(runtime::NodeId node, const std::string& description,
@@ -235,6 +238,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
 
   // Checkpoints (monitor_checkpoint.cc).
   void TakeCheckpointIfDue();
+  void TakeCheckpoint();
   void OnCheckpoint(const CheckpointRecord& record, const absl::Status& taken);
   bool NobodyHoldsTheBase() const;
   void RollBack();
@@ -286,6 +290,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   std::optional<CheckpointRecord> checkpoint_;
   runtime::Time next_checkpoint_{};  // Not before.
   bool taking_checkpoint_ = false;
+  std::function<void()> after_last_checkpoint_;  // Null: this is not the end.
   std::string checkpoint_failure_;  // That was told; "" since the last one that was kept.
   bool rolling_back_ = false;
   runtime::Hash128 offered_;  // Root of the base that this process hands out.
@@ -307,6 +312,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   double last_loss_ = 0;
   std::ofstream model_;
   std::uint64_t model_bytes_ = 0;
+  runtime::NodeId model_from_;
   bool model_saved_ = false;
   bool ended_ = false;
 };

@@ -23,14 +23,26 @@ constexpr runtime::Duration kTryAgainAfter = std::chrono::milliseconds(500);
 
 }  // namespace
 
+void Monitor::TakeLastCheckpoint(std::function<void()> taken) {
+  after_last_checkpoint_ = std::move(taken);
+  if (round_ == nullptr) return std::exchange(after_last_checkpoint_, nullptr)();
+  TakeCheckpointIfDue();
+}
+
 void Monitor::TakeCheckpointIfDue() {
   const std::uint64_t every = options_.config.run.checkpoint_every;
+  const bool is_last = after_last_checkpoint_ != nullptr;
   const std::uint64_t kept = checkpoint_.has_value() ? Number(checkpoint_->round) : 0;
-  if (options_.transfer == nullptr || every == 0 || taking_checkpoint_ || rolling_back_ ||
-      context_->Now() < next_checkpoint_ || round_->members().empty() ||
-      round_->synchronizations() < kept + every) {
+  if (taking_checkpoint_) return;
+  if (options_.transfer == nullptr || every == 0 || rolling_back_ || round_->members().empty() ||
+      round_->synchronizations() < kept + (is_last ? 1 : every)) {
+    if (is_last) std::exchange(after_last_checkpoint_, nullptr)();
     return;
   }
+  if (context_->Now() >= next_checkpoint_) TakeCheckpoint();
+}
+
+void Monitor::TakeCheckpoint() {
   taking_checkpoint_ = true;
   const std::uint64_t round = round_->synchronizations();
   Checkpoint checkpoint{.round = round_->round(),
@@ -86,6 +98,7 @@ void Monitor::OnCheckpoint(const CheckpointRecord& record, const absl::Status& t
   if (before.has_value() && before->path != record.path) {
     std::filesystem::remove(before->path, error);
   }
+  if (after_last_checkpoint_ != nullptr) std::exchange(after_last_checkpoint_, nullptr)();
 }
 
 // Of those who wait for a place, and who could still come back with it.

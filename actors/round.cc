@@ -16,10 +16,6 @@ using runtime::Exit;
 using runtime::MakeError;
 using runtime::Time;
 
-// The last words of the members are worth this long a wait, not more.
-constexpr runtime::Duration kFinishTimeout = std::chrono::seconds(3);
-// A run that ended well may have a large model to send to the head.
-constexpr runtime::Duration kSaveTimeout = std::chrono::seconds(60);
 // protocol.md 6, L3: later rings than the first are predicted from the usual.
 constexpr double kRingFactor = 3;
 constexpr double kRingSeconds = 2;
@@ -378,38 +374,6 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
 
 // --------------------------------------------------------------------------------- the end ----
 
-RoundActions Round::Fail(const absl::Status& why, Time now) {
-  REQUIRE(!why.ok());
-  RoundActions actions;
-  if (phase_ != Phase::kEnded && phase_ != Phase::kFinishing) BeginFinish(why, now, actions);
-  return actions;
-}
-
-void Round::BeginFinish(const absl::Status& status, Time now, RoundActions& actions) {
-  phase_ = Phase::kFinishing;
-  result_ = status;
-  have_.assign(members_.size(), false);
-  deadline_ = now + (status.ok() ? kSaveTimeout : kFinishTimeout);
-  const std::string failed = status.ok() ? "" : std::string(status.message());
-  const Order order = NewOrder(Finish{.failed = failed});
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    SendOrder send{.rank = rank, .order = order};
-    std::get<Finish>(send.order.body).save_model = rank == 0;
-    actions.push_back(std::move(send));
-  }
-}
-
-RoundActions Round::OnFinished(std::uint32_t rank, const Finished& finished) {
-  if (phase_ != Phase::kFinishing || have_[rank]) {
-    ++stale_;
-    return {};
-  }
-  finished_[rank] = finished;
-  if (!IsComplete(rank)) return {};
-  phase_ = Phase::kEnded;
-  return {Ended{.status = result_}};
-}
-
 // A broken ring is tried again; all else that a member cannot do ends the run.
 RoundActions Round::OnFail(std::uint32_t rank, const runtime::Fence& fence, const struct Fail& fail,
                            Time now) {
@@ -431,7 +395,7 @@ RoundActions Round::OnAnswer(std::uint32_t rank, const Answer& answer, Time now)
     return OnReady(rank, answer, *ready, now);
   }
   if (const auto* finished = std::get_if<Finished>(&answer.body))
-    return OnFinished(rank, *finished);
+    return OnFinished(rank, answer.fence, *finished);
   if (const auto* fail = std::get_if<struct Fail>(&answer.body)) {
     return OnFail(rank, answer.fence, *fail, now);
   }

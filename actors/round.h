@@ -158,7 +158,7 @@ class Round {
   // Ends the run at the next boundary, with a synchronization of whoever is there: it waits for no
   // more members, however few there are.
   void RequestStop() { stop_requested_ = true; }
-  // Ends the run at once: FINISH(failed) to all members.
+  // Ends the run at once: FINISH to all members.
   RoundActions Fail(const absl::Status& why, runtime::Time now);
 
   // The members change. Nodes that are not in the view are ignored.
@@ -238,10 +238,13 @@ class Round {
                        runtime::Time now);
   RoundActions OnDone(std::uint32_t rank, const Done& done, runtime::Time now);
   RoundActions OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, runtime::Time now);
-  RoundActions OnFinished(std::uint32_t rank, const Finished& finished);
+  RoundActions OnFinished(std::uint32_t rank, const runtime::Fence& fence,
+                          const Finished& finished);
   RoundActions OnFail(std::uint32_t rank, const runtime::Fence& fence, const struct Fail& fail,
                       runtime::Time now);
-  RoundActions FinishWithout(const std::vector<bool>& lost);
+  RoundActions FinishWithout(const std::vector<bool>& lost, runtime::Time now);
+  // FINISH to all, of whom the rank `saver_` sends its model.
+  void SendFinish(runtime::Time now, RoundActions& actions);
   void OweWhatIsInterrupted();
   // kNewViewFollows: nothing is tested, and the run does not end yet.
   enum class Pace { kAsPlanned, kNewViewFollows };
@@ -305,6 +308,8 @@ class Round {
   std::vector<Ready> ready_;
   std::vector<Done> done_;
   std::vector<std::optional<Finished>> finished_;
+  std::uint32_t saver_ = 0;  // The rank whose model becomes model.pt.
+  std::vector<bool> gone_;   // Lost while all finished.
   RingPurpose purpose_ = RingPurpose::kSynchronize;
   Evaluated counts_;
 

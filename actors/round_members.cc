@@ -156,7 +156,7 @@ RoundActions Round::Part(const std::vector<NodeId>& nodes, const absl::Status& w
     if (!lost[rank]) rest.push_back(members_[rank]);
   }
   if (phase_ == Phase::kEnded || rest.size() == members_.size()) return {};
-  if (phase_ == Phase::kFinishing) return FinishWithout(lost);
+  if (phase_ == Phase::kFinishing) return FinishWithout(lost, now);
   if (rest.empty() && parting == Parting::kForGood && !options_.outlives_members) {
     phase_ = Phase::kEnded;
     deadline_.reset();
@@ -203,15 +203,6 @@ void Round::OweWhatIsInterrupted() {
     case Phase::kFinishing:
     case Phase::kEnded: return;
   }
-}
-
-RoundActions Round::FinishWithout(const std::vector<bool>& lost) {
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    if (lost[rank]) have_[rank] = true;
-  }
-  if (!std::ranges::all_of(have_, [](bool done) { return done; })) return {};
-  phase_ = Phase::kEnded;
-  return {Ended{.status = result_}};
 }
 
 bool Round::CanAdmit() const {

@@ -39,8 +39,12 @@ void Worker::OnStop(runtime::Context& context) {
 
 // ----------------------------------------------------------------------------------- obedience --
 
-bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view) {
-  if (run_ == nullptr || run_->ending || IsOrphan() || fence.run != run_->fence.run) return false;
+bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, const Order::Body* body) {
+  if (run_ == nullptr || IsOrphan() || fence.run != run_->fence.run) return false;
+  // Whoever was to save the model may die while all finish: then another one is to.
+  const bool finish = body != nullptr && std::holds_alternative<Finish>(*body);
+  if (run_->ending && !finish) return false;
+  const bool opens_view = body != nullptr && std::holds_alternative<OpenView>(*body);
   // A newcomer has obeyed nothing yet: it begins with the view that first holds it.
   if (run_->members.empty() && !opens_view) return false;
   if (number != run_->last_order + 1 && !run_->members.empty()) {
@@ -71,7 +75,7 @@ void Worker::ObeyDeferred() {
 
 absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
   if (DeferredUntilRingEnds(decision)) return absl::OkStatus();
-  if (!Accept(decision.number, decision.fence, /*opens_view=*/false)) return absl::OkStatus();
+  if (!Accept(decision.number, decision.fence, nullptr)) return absl::OkStatus();
   run_->fence = decision.fence;
   run_->step = decision.step;
   TrainOn();
@@ -83,7 +87,7 @@ absl::Status Worker::On(runtime::Context& context, const Order& order) {
   // The end of a run waits for nothing.
   const bool finish = std::holds_alternative<Finish>(order.body);
   if (!finish && DeferredUntilRingEnds(order)) return absl::OkStatus();
-  if (!Accept(order.number, order.fence, view != nullptr)) return absl::OkStatus();
+  if (!Accept(order.number, order.fence, &order.body)) return absl::OkStatus();
   run_->fence = order.fence;
   // The monitor counts the steps; only between two READYs of a fixed schedule it does not see them.
   const bool unseen = view != nullptr && !view->hold && !run_->policy->Reports();

@@ -47,7 +47,7 @@ struct WorkerParts {
   std::function<bool()> leave_requested = [] { return false; };
   // Where model.pt is written before it is sent, and the base when the head is gone.
   std::string folder;
-  // The process cannot go on: the head is gone, or the run failed. Called once.
+  // The process cannot go on: its head is gone, or has let it go. Called once.
   std::function<void(const absl::Status&)> quit;
   runtime::Duration status_interval = std::chrono::milliseconds(200);
   // Whether a head that is gone without a goodbye may come back (NodeOptions::rejoin): the worker
@@ -138,7 +138,6 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<RingPurpose> ready_for;
     bool ready_is_finite = true;
     bool ending = false;
-    std::string failed;
     // Without its head (worker_orphan.cc).
     enum class Orphan {
       kNo,
@@ -178,7 +177,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void WaitForHead(runtime::Duration patience);
   void OnHeadMissing(const absl::Status& why);
   ReadyToRun Describe() const;
-  bool Accept(std::uint64_t number, const runtime::Fence& fence, bool opens_view);
+  // `body`: of an order; null: a decision.
+  bool Accept(std::uint64_t number, const runtime::Fence& fence, const Order::Body* body);
   template <typename Message>
   bool DeferredUntilRingEnds(const Message& message);
   void ObeyDeferred();
@@ -224,7 +224,6 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void StopWaiting();
   void SaveBaseAndQuit(const absl::Status& why);
   void Quit(const absl::Status& why);
-  void QuitFailedRun();
   runtime::Ledger SentInThisRun() const;
   runtime::Drops DroppedInThisRun() const;
 

@@ -19,21 +19,13 @@ using runtime::MakeError;
 constexpr runtime::Duration kModelPartTimeout = std::chrono::seconds(10);
 // A round in flight may have to end first; the ring's own deadline is shorter.
 constexpr runtime::Duration kLeaveTimeout = std::chrono::seconds(60);
-// The head has this long to take the last words of a failed run.
-constexpr runtime::Duration kLastWords = std::chrono::seconds(2);
 
 }  // namespace
 
 void Worker::Obey(const Finish& finish, const Order& order) {
   run_->ending = true;
-  run_->failed = finish.failed;
   run_->halt = true;
   if (run_->ringing.has_value()) parts_.ring.Abort(*run_->ringing);
-  if (!finish.failed.empty()) {
-    context_->After(kLastWords, [this, run = run_] {
-      if (run == run_) QuitFailedRun();
-    });
-  }
   if (!finish.save_model) {
     SendFinished();
     return;
@@ -97,8 +89,8 @@ void Worker::RequestLeave() {
 }
 
 void Worker::SendFinished() {
-  run_->totals.sent = SentInThisRun();
-  run_->totals.dropped = DroppedInThisRun();
+  run_->totals.sent += SentInThisRun();
+  run_->totals.dropped += DroppedInThisRun();
   SendAnswer(run_->totals);
   sent_before_ = parts_.sent();
   dropped_before_ = parts_.dropped();
@@ -107,10 +99,6 @@ void Worker::SendFinished() {
 absl::Status Worker::OnNodeDown(runtime::Context& context, runtime::NodeId node,
                                 const absl::Status& why) {
   head_ = {};
-  if (run_ != nullptr && !run_->failed.empty()) {
-    QuitFailedRun();  // The head ended because of it.
-    return absl::OkStatus();
-  }
   if (parts_.head_may_return && runtime::ToUserError(why).code == "HEAD_LOST") {
     OnHeadMissing(why);
     return absl::OkStatus();
@@ -152,8 +140,6 @@ void Worker::SaveBaseAndQuit(const absl::Status& why) {
     });
   });
 }
-
-void Worker::QuitFailedRun() { Quit(MakeError("RUN_FAILED", Exit::kRunFailed, run_->failed)); }
 
 void Worker::Quit(const absl::Status& why) {
   if (std::exchange(quitting_, true)) return;

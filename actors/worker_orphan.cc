@@ -90,8 +90,8 @@ void Worker::TrainOnAlone() {
 
 absl::Status Worker::On(runtime::Context& context, const Recover& recover,
                         runtime::Responder<Recovered> responder) {
-  const bool in_run = run_ != nullptr && run_->fence.run == recover.run && run_->was_member &&
-                      run_->failed.empty() && !quitting_;
+  const bool in_run =
+      run_ != nullptr && run_->fence.run == recover.run && run_->was_member && !quitting_;
   if (!in_run) {
     responder.Answer(Recovered{});
     return absl::OkStatus();

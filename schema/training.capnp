@@ -178,6 +178,9 @@ struct StatusReply {
 
 struct DownRequest {
   # client -> head: stop the cluster. Answer: Nothing, then the head ends.
+
+  keepRun @0 :Bool;
+  # The run that is on is not ended, but left to the next head: its model is kept on disk first.
 }
 
 struct ProcessExited {
@@ -327,10 +330,10 @@ struct Order {
       members @3 :List(Member);
       # By slot.
 
-      synchronizedStep @14 :UInt64;
+      synchronizedStep @13 :UInt64;
       # Step of the last commit: a newcomer's intervals begin there.
 
-      hold @15 :Bool;
+      hold @14 :Bool;
       # A fixed schedule only: stay at the next boundary, PREPARE follows.
     }
 
@@ -351,7 +354,7 @@ struct Order {
       thenEvaluate @8 :Bool;
       # Evaluate the new base, answer EVALUATED and wait; otherwise train on.
 
-      thenWait @13 :Bool;
+      thenWait @12 :Bool;
       # Take no further step: FINISH or a new view follows.
     }
 
@@ -362,13 +365,10 @@ struct Order {
     # Evaluate the mean that the evaluation ring left in `shadow`; answer EVALUATED and wait.
 
     finish :group {
-      # The run is over.
+      # The run is over, well or not: whoever is told waits for another one.
 
       saveModel @11 :Bool;
       # This member sends the committed model to the head (ModelPart) before FINISHED.
-
-      failed @12 :Text;
-      # Why the run failed, or empty.
     }
   }
 

@@ -4,7 +4,9 @@
 
 #include <filesystem>
 
+#include "actors/client_messages.h"
 #include "actors/journal.h"
+#include "apps/rondo/client.h"
 #include "apps/rondo/head_process.h"
 #include "apps/rondo/head_registry.h"
 #include "apps/rondo/signals.h"
@@ -17,6 +19,8 @@ namespace apps {
 namespace {
 
 constexpr runtime::Duration kGlance = std::chrono::milliseconds(100);
+// The head itself gives a run's last checkpoint 10 s; a second signal ends this at once.
+constexpr runtime::Duration kLongestEnd = std::chrono::seconds(12);
 
 constexpr char kDefaultListen[] = "tcp://127.0.0.1:7070";
 
@@ -67,6 +71,17 @@ std::string WhereToListen(const HeadOptions& options, const actors::JournalState
   return known.listen.empty() ? kDefaultListen : known.listen;
 }
 
+// `rondo down`, a broken journal, or a signal: then whoever reads the journal is to find the run as
+// far as it has come. Nothing, if that took too long.
+std::optional<absl::Status> WaitForItsEnd(HeadProcess& head, Client& client,
+                                          const StopSignals& signals) {
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  while (!head.Ended().has_value() && signals.WaitUntil(now() + kGlance) == 0) {
+  }
+  if (!head.Ended().has_value()) client.Tell(actors::DownRequest{.keep_run = true});
+  return head.node().WaitEnded(now() + kLongestEnd);
+}
+
 }  // namespace
 
 absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
@@ -96,6 +111,11 @@ absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
     head_options.broadcast_ports = {.first = options.port_range->first,
                                     .last = options.port_range->last};
   }
+  std::unique_ptr<Client> client;
+  head_options.prepare = [&client](runtime::Node& node) -> absl::Status {
+    ASSIGN_OR_RETURN(client, Client::On(node));
+    return absl::OkStatus();
+  };
   ASSIGN_OR_RETURN(const std::unique_ptr<HeadProcess> head,
                    HeadProcess::Start(std::move(head_options)));
   const std::string address = head->join_address();
@@ -108,21 +128,17 @@ absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
       "\nwatch:          rondo status --head ", address, "\nstop:           rondo down --head ",
       address, "\nafter a crash:  rondo head --state-dir ", state, " --resume", insecure));
   RETURN_IF_ERROR(output.Flush());
-  while (signals->WaitUntil(std::chrono::steady_clock::now() + kGlance) == 0) {
-    if (const std::optional<absl::Status> ended = head->Ended()) {
-      // No goodbye: the workers are to wait for whoever reads the journal anew.
-      if (IsBroken(*ended)) {
-        const int code = output.Fail("head", *ended);
-        std::fflush(nullptr);
-        _exit(code);
-      }
-      head->Stop();
-      RETURN_IF_ERROR(*ended);
-      return 0;
-    }
+  const std::optional<absl::Status> ended = WaitForItsEnd(*head, *client, *signals);
+  // No goodbye: the workers are to wait for whoever reads the journal anew.
+  if (ended.has_value() && IsBroken(*ended)) {
+    const int code = output.Fail("head", *ended);
+    std::fflush(nullptr);
+    _exit(code);
   }
   head->Stop();
-  return signals->ExitCode();
+  if (signals->received() != 0) return signals->ExitCode();
+  RETURN_IF_ERROR(*ended);
+  return 0;
 }
 
 }  // namespace apps

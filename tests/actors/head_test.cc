@@ -305,6 +305,23 @@ TEST_F(HeadCluster, ARunThatLacksWorkersIsPausedAndCanStillBeStopped) {
   EXPECT_FALSE(head_quit_.has_value());
 }
 
+TEST_F(HeadCluster, ARunThatFailsLeavesTheClusterToAnother) {
+  JoinAll({"a-0", "a-1"});
+  RunConfig config = Config(2);
+  config.run.min_workers = 2;
+  config.run.wait = 1;
+  Submit(config);
+  ASSERT_TRUE(RunToStep(5));
+  Kill(*workers_[1]);
+  ASSERT_TRUE(RunUntil([&] { return StateOfRun() == "failed"; }));
+  EXPECT_EQ(LastRun()["code"], "NOT_ENOUGH_WORKERS");
+  EXPECT_FALSE(head_quit_.has_value());
+  EXPECT_FALSE(workers_[0]->quit.has_value());
+  Join("b-0");
+  Submit(Config(2));
+  EXPECT_TRUE(RunToStep(5));
+}
+
 TEST_F(HeadCluster, AMemberThatIsAskedToLeaveIsAveragedInAndGone) {
   JoinAll({"a-0", "a-1", "a-2"});
   Submit(Config(3));

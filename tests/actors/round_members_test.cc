@@ -368,8 +368,8 @@ TEST(RoundMembers, ALastSynchronizationThatFailsFiveTimesFailsTheRun) {
     table.AllReady(RingPurpose::kSynchronize, 1);
   }
   EXPECT_THAT(Lines(table.Say(0, BrokenEdge())),
-              ElementsAre("aborted", "abort", "finish failed to rank 0, save",
-                          "finish failed to rank 1", "finish failed to rank 2"));
+              ElementsAre("aborted", "abort", "finish to rank 0, save", "finish to rank 1",
+                          "finish to rank 2"));
   EXPECT_THAT(Lines(table.AllFinished()), ElementsAre("ended RING_FAILED"));
 }
 

@@ -67,8 +67,7 @@ inline std::string Line(const RoundAction& action) {
   }
   if (std::holds_alternative<EvaluateMean>(body)) return "evaluate the mean";
   const Finish& finish = std::get<Finish>(body);
-  return absl::StrCat(finish.failed.empty() ? "finish" : "finish failed", to,
-                      finish.save_model ? ", save" : "");
+  return absl::StrCat("finish", to, finish.save_model ? ", save" : "");
 }
 
 inline std::vector<std::string> Lines(const RoundActions& actions) {
@@ -80,9 +79,10 @@ inline std::vector<std::string> Lines(const RoundActions& actions) {
 // Why a run was ended, or an attempt aborted.
 inline std::string MessageOf(const RoundActions& actions) {
   for (const RoundAction& action : actions) {
+    if (const auto* ended = std::get_if<Ended>(&action))
+      return std::string(ended->status.message());
     const auto* send = std::get_if<SendOrder>(&action);
     if (send == nullptr) continue;
-    if (const auto* finish = std::get_if<Finish>(&send->order.body)) return finish->failed;
     if (const auto* abort = std::get_if<AbortAttempt>(&send->order.body)) return abort->reason;
   }
   return "";

@@ -131,6 +131,29 @@ TEST_P(FromTheDisk, ARunGoesOnWithAnyNumberOfOtherWorkers) {
   EXPECT_EQ(result.value("workers_final", 0), 3);
 }
 
+// checkpoint_every is far off: what the disk holds is what the head fetched when it was told to
+// end.
+TEST(HeadStopped, BySignalKeepsTheRunAsFarAsItHasCome) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 2);
+  std::vector<std::string> settings = Counting(2);
+  settings.emplace_back("run.checkpoint_every=1000000");
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), settings);
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() > 10; }));
+  const int rounds = EventsOf(folder, "sync").back().value("syncs", -1);
+  cluster.head().Signal(SIGTERM);
+  ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGTERM) << cluster.head().Describe();
+  cluster.ResumeHead();
+  for (int i = 0; i < 2; ++i) cluster.Join();
+  ASSERT_TRUE(Eventually([&] { return !EventsOf(folder, "rollback").empty(); }))
+      << cluster.head().Describe();
+  EXPECT_GE(EventsOf(folder, "rollback")[0].value("to", -1), rounds);
+  const std::size_t syncs = EventsOf(folder, "sync").size();
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 5; }))
+      << cluster.Status().dump();
+}
+
 TEST(SecondHead, OnTheSameStateDirectoryIsRefusedWithItsHolder) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 0);
