@@ -412,6 +412,8 @@ void MemberStatus::Encode(Wire::Builder wire) const {
   Write(sent, wire.initSent());
   wire.setSamples(samples);
   wire.setOrphan(orphan);
+  wire.setRingReceived(ring_received);
+  wire.setRingForNext(ring_for_next);
 }
 
 absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
@@ -423,7 +425,9 @@ absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
                       .drift_squared = wire.getDriftSquared(),
                       .sent = Read(wire.getSent()),
                       .samples = wire.getSamples(),
-                      .orphan = wire.getOrphan()};
+                      .orphan = wire.getOrphan(),
+                      .ring_received = wire.getRingReceived(),
+                      .ring_for_next = wire.getRingForNext()};
 }
 
 void ModelPart::Encode(Wire::Builder wire) const {

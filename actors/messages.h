@@ -312,6 +312,8 @@ struct MemberStatus {
   runtime::Ledger sent;
   std::uint64_t samples = 0;
   bool orphan = false;
+  std::uint32_t ring_received = 0;
+  std::uint32_t ring_for_next = 0;
 };
 
 struct ModelPart {

@@ -99,6 +99,9 @@ absl::Status Monitor::On(runtime::Context& context, const MemberStatus& status,
     OnStray(*member);
   } else {
     ResendWhatLacks(*member, status.last_order);
+    if (const auto rank = round_->RankOf(member->node)) {
+      round_->OnRingFlow(*rank, status, heard_);
+    }
   }
   return absl::OkStatus();
 }

@@ -216,6 +216,7 @@ absl::Status Monitor::MakeRound() {
           .target_accuracy = config.run.target_accuracy,
           .learning_rate = config.optimizer.learning_rate,
           .model_floats = reference_->total,
+          .chunk_bytes = config.network.chunk_bytes,
           .base_root = reference_->base_root,
           .layout_hash = reference_->layout_hash,
           .outlives_members = options_.transfer != nullptr,

@@ -16,10 +16,6 @@ using runtime::Exit;
 using runtime::MakeError;
 using runtime::Time;
 
-// protocol.md 6, L3: later rings than the first are predicted from the usual.
-constexpr double kRingFactor = 3;
-constexpr double kRingSeconds = 2;
-
 }  // namespace
 
 Round::Round(const RoundOptions& options, const MonitorPolicy& policy)
@@ -210,20 +206,6 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
   return actions;
 }
 
-void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
-  phase_ = Phase::kRinging;
-  started_at_ = now;
-  deadline_ = now + (usual_ring_seconds_ > 0
-                         ? runtime::FromSeconds(kRingFactor * usual_ring_seconds_ + kRingSeconds)
-                         : runtime::LongestCarriage(options_.model_floats));
-  std::vector<Member> ring;
-  for (const std::uint32_t rank : ring_order_) {
-    ring.push_back(members_[rank]);
-    ring.back().weight = RingWeight(rank);
-  }
-  SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
-}
-
 absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
                                std::optional<runtime::Hash128> right, const char* moment) const {
   if (!right.has_value()) {
@@ -385,7 +367,7 @@ RoundActions Round::OnFail(std::uint32_t rank, const runtime::Fence& fence, cons
     ++stale_;
     return {};
   }
-  NoteBrokenEdge(rank);
+  NoteBrokenEdge(EdgeThatFailed(rank, fail));
   return Retry(why, now);
 }
 
@@ -414,17 +396,10 @@ RoundActions Round::OnTick(Time now) {
     return {Stuck{.nodes = std::move(stuck), .seconds = runtime::ToSeconds(now - training_since_)}};
   }
   if (!deadline_.has_value() || now < *deadline_) return {};
-  const std::string waited = WaitsFor();
   deadline_.reset();
-  if (phase_ == Phase::kFinishing) {
-    phase_ = Phase::kEnded;
-    return {Ended{.status = result_}};
-  }
-  return Retry(
-      MakeError("RING_TIMEOUT", Exit::kRunFailed,
-                absl::StrCat("the ring of round ", Number(fence_.round), " took longer than ",
-                             runtime::ToSeconds(now - started_at_), " s; missing: ", waited)),
-      now);
+  if (phase_ != Phase::kFinishing) return OnRingTimeout(now);
+  phase_ = Phase::kEnded;
+  return {Ended{.status = result_}};
 }
 
 // ------------------------------------------------------------------------------------ status ----

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,8 +55,9 @@ struct RoundOptions {
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
-  double learning_rate = 0;        // For the message of a run that diverged.
-  std::uint64_t model_floats = 0;  // What the ring carries; bounds the first ring's time.
+  double learning_rate = 0;                // For the message of a run that diverged.
+  std::uint64_t model_floats = 0;          // What the ring carries; bounds the first ring's time.
+  std::uint64_t chunk_bytes = 512 * 1024;  // The ring's; bounds how long it may stand still.
   // What the members hold before the first commit.
   runtime::Hash128 base_root;
   std::uint64_t layout_hash = 0;
@@ -153,6 +155,8 @@ class Round {
   // Events. A stale or impossible one changes nothing and is counted in stale().
   RoundActions OnReport(std::uint32_t rank, const StateReport& report, runtime::Time now);
   RoundActions OnAnswer(std::uint32_t rank, const Answer& answer, runtime::Time now);
+  // How far a member is in the ring: a ring is waited for as long as something moves.
+  void OnRingFlow(std::uint32_t rank, const MemberStatus& status, runtime::Time now);
   // Checks the deadlines of the present phase.
   RoundActions OnTick(runtime::Time now);
   // Ends the run at the next boundary, with a synchronization of whoever is there: it waits for no
@@ -226,7 +230,26 @@ class Round {
   void AbortForAnother(const absl::Status& why, RoundActions& actions);
   RoundActions Retry(const absl::Status& why, runtime::Time now);
   void Cancel(const absl::Status& why, runtime::Time now, RoundActions& actions);
-  void NoteBrokenEdge(std::uint32_t to);
+  // What one member has in the present ring, in chunks.
+  struct Flow {
+    std::uint32_t received = 0;
+    std::uint32_t for_next = 0;
+    bool operator==(const Flow&) const = default;
+  };
+  // From rank to rank, in the order of the ring.
+  struct Edge {
+    std::uint32_t from;
+    std::uint32_t to;
+    auto operator<=>(const Edge&) const = default;
+  };
+  std::vector<Edge> RingEdges(const std::vector<std::uint32_t>& order) const;
+  Edge EdgeThatFailed(std::uint32_t rank, const struct Fail& fail) const;
+  // Of a ring that stands still: those over which nothing comes, though something is there.
+  std::vector<Edge> SilentEdges() const;
+  int DistrustOf(const std::vector<std::uint32_t>& order) const;
+  void NoteBrokenEdge(Edge edge);
+  runtime::Duration LongestStandstill() const;
+  RoundActions OnRingTimeout(runtime::Time now);
   void BeginPrepare(RingPurpose purpose, RoundActions& actions);
   // Who adds nothing, because its drift is no number, has weight 0.
   float RingWeight(std::uint32_t rank) const {
@@ -293,7 +316,8 @@ class Round {
 
   // The ring: its order, as ranks, and what went wrong in the present round.
   std::vector<std::uint32_t> ring_order_;
-  std::optional<std::uint32_t> broken_edge_;  // The rank that lost its predecessor.
+  std::vector<Flow> flows_;           // By rank.
+  std::map<Edge, int> broken_edges_;  // How often each failed in this view.
   // What was decided, and not yet committed or cancelled; it outlives the view.
   std::optional<RingPurpose> owed_;
   std::string last_failure_;

@@ -421,6 +421,8 @@ void Worker::ReportStatus() {
   if (parts_.leave_requested()) RequestLeave();
   if (run_ == nullptr || run_->replica == nullptr) return;
   if (run_->monitor.address.node != head_) return;  // It is gone; its successor will ask.
+  const runtime::RingFlow flow = parts_.ring.Flow();
+  const bool ringing = run_->ringing == flow.fence && flow.fence == run_->fence;
   context_->Ask(run_->monitor,
                 MemberStatus{.fence = run_->fence,
                              .last_order = run_->last_order,
@@ -430,7 +432,9 @@ void Worker::ReportStatus() {
                              .drift_squared = run_->drift_squared,
                              .sent = SentInThisRun(),
                              .samples = run_->totals.samples,
-                             .orphan = IsOrphan()},
+                             .orphan = IsOrphan(),
+                             .ring_received = ringing ? flow.received : 0,
+                             .ring_for_next = ringing ? flow.for_next : 0},
                 kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
                   if (reply.ok() && run == run_) ResendWhatLacks(reply->last_answer);
                 });

@@ -467,10 +467,8 @@ struct MemberStatus {
   fence @0 :Fence;
   lastOrder @1 :UInt64;
   # Highest order or decision obeyed; the monitor re-sends what follows it.
-
   lastAnswer @2 :UInt64;
   # Highest report or answer sent.
-
   step @3 :UInt64;
   dropped @4 :Dropped;
   driftSquared @5 :Float32;
@@ -479,6 +477,9 @@ struct MemberStatus {
   # Trained on so far, in this run.
   orphan @8 :Bool;
   # It was without its head, and trains by itself until it is asked to Recover.
+  ringReceived @9 :UInt32;
+  ringForNext @10 :UInt32;
+  # Chunks in the ring of `fence`: added or stored; there for its successor. 0 without a ring.
 }
 
 struct MemberStatusReply {

@@ -100,8 +100,8 @@ const std::vector<Rule>& Words() {
        {},
        "randomness is passed in, so that a seed replays a run"},
       {{"GTEST_SKIP"},
-       {"tests/support/test_data.h"},
-       "a test that may not run is no test; for real data use NEEDS_DATA"},
+       {"tests/support/root_network.h", "tests/support/test_data.h"},
+       "a test that may not run is no test; see NEEDS_DATA and NEEDS_ROOT_NETWORK"},
   };
   return *kRules;
 }

@@ -56,6 +56,21 @@ inline Duration LongestCarriage(std::uint64_t floats) {
   return FromSeconds(10 + static_cast<double>(floats) * sizeof(float) / 1e6);
 }
 
+// How long nothing may move on a ring before an edge of it is held to be dead: 2 s, and the time
+// that a chunk of so many bytes takes at 1 Mbit/s.
+Duration LongestStandstill(std::uint64_t chunk_bytes);
+
+// How far a member is in a ring, in chunks. Both counts only rise. On an edge that works the
+// successor soon has received what is there for it; where a ring stands still and one lacks what
+// its predecessor has, the edge between them is to blame.
+struct RingFlow {
+  Fence fence;                 // Of the ring; null: of none.
+  std::uint32_t received = 0;  // From the previous member, and added or stored.
+  std::uint32_t for_next = 0;  // Ready for the next member: sent, or waiting to be.
+
+  bool operator==(const RingFlow&) const = default;
+};
+
 enum class RingTransport {
   kAuto,  // ipc between members of one host, else tcp.
   kTcp,
@@ -111,6 +126,8 @@ class Ring {
   virtual void Abort(const Fence& fence) = 0;
   // Bytes that move forward only (chunks sent, received): a watchdog reads it from any thread.
   virtual std::uint64_t ProgressCounter() const = 0;
+  // Of the present job, as of a moment ago. Any thread.
+  virtual RingFlow Flow() const = 0;
 };
 
 }  // namespace runtime

@@ -126,6 +126,7 @@ void RingAllreduce::Arm() {
   part_hashes_.assign(plan_->parts().size(), 0);
   leased_.assign(plan_->chunks().size(), false);
   incoming_length_ = StreamLength(*plan_, plan_->PreviousRank(job_->rank));
+  outgoing_length_ = StreamLength(*plan_, job_->rank);
   if (early_credit_ && early_credit_->fence == job_->fence && early_credit_->from == Next().node) {
     credit_limit_ = early_credit_->credit.limit;
     armed_ = true;
@@ -317,11 +318,19 @@ void RingAllreduce::ReturnCredit() {
   result_.total_bytes += link_.SendCredit(Previous().node, job_->fence, {.limit = limit});
 }
 
+// What goes out after the own segment is what came in, in the same order.
+std::uint32_t RingAllreduce::ReadyForNext() const {
+  return std::min(outgoing_length_, plan_->ChunkCount(job_->rank) + consumed_);
+}
+
+RingFlow RingAllreduce::Flow() const {
+  if (!Live() || !plan_) return {};
+  return {.fence = job_->fence, .received = consumed_, .for_next = ReadyForNext()};
+}
+
 bool RingAllreduce::SendOne() {
   if (!Live() || outgoing_->AtEnd() || outgoing_->sequence() >= credit_limit_) return false;
-  // What goes out after the own segment is what came in, in the same order.
-  const std::uint32_t own = plan_->ChunkCount(job_->rank);
-  if (outgoing_->sequence() >= own + consumed_) return false;
+  if (outgoing_->sequence() >= ReadyForNext()) return false;
   const std::uint32_t index = outgoing_->chunk();
   if (outgoing_->step() == 0) StartChunk(index);
   const Chunk& chunk = plan_->chunks()[index];
@@ -420,7 +429,7 @@ void RingAllreduce::CallDone(absl::StatusOr<RingResult> result) {
   outgoing_.reset();
   plan_.reset();
   parked_.clear();
-  leases_ = incoming_length_ = consumed_ = granted_ = credit_limit_ = 0;
+  leases_ = incoming_length_ = outgoing_length_ = consumed_ = granted_ = credit_limit_ = 0;
   armed_ = false;
   done(std::move(result));
   if (!job_ && pending_) {

@@ -95,6 +95,8 @@ class RingAllreduce {
   void OnHelloRepeated(std::uint64_t bytes) { result_.total_bytes += bytes; }
   // The present job's; null fence without one.
   Fence fence() const { return job_ ? job_->fence : Fence(); }
+  // How far it is; of a null fence without one.
+  RingFlow Flow() const;
 
   // A hello that belongs to the present fence, or to one to come. Others are stale.
   bool Accepts(NodeId from, const RingHello& hello, const Fence& fence) const;
@@ -152,6 +154,7 @@ class RingAllreduce {
   ChunkFate OnConsumed(bool intact, const ChunkHeader& header);
   void Unpark();
   void ReturnCredit();
+  std::uint32_t ReadyForNext() const;  // In chunks of the outgoing stream.
   void FinishIfComplete();
   void Fail(absl::Status why);
   void CallDone(absl::StatusOr<RingResult> result);
@@ -179,6 +182,7 @@ class RingAllreduce {
   std::vector<bool> leased_;                // For each chunk of the plan.
   std::uint32_t leases_ = 0;
   std::uint32_t incoming_length_ = 0;
+  std::uint32_t outgoing_length_ = 0;
   std::uint32_t consumed_ = 0;      // Received and written to `shadow`.
   std::uint32_t granted_ = 0;       // How far we allowed the predecessor to send.
   std::uint32_t credit_limit_ = 0;  // How far the successor allows us to send.

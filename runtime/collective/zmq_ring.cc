@@ -99,8 +99,10 @@ void ZmqRing::Run() {
       if (stopping_) break;
     }
     RunCommands();
-    while (Work()) {
-    }
+    do {
+      MutexLock lock(mutex_);
+      flow_ = machine_->Flow();
+    } while (Work());
     if (!link_->TakeFailure(*machine_)) Sleep();
   }
   Finish();
@@ -137,6 +139,11 @@ void ZmqRing::Finish() {
   link_->Close();
   link_->TakeReleases(*machine_);
   REQUIRE(!machine_->HasJob());
+}
+
+RingFlow ZmqRing::Flow() const {
+  MutexLock lock(mutex_);
+  return flow_;
 }
 
 Ledger ZmqRing::SentBytes() const {

@@ -57,6 +57,7 @@ class ZmqRing final : public Ring {
   void Start(RingJob job, Done done) override;
   void Abort(const Fence& fence) override;
   std::uint64_t ProgressCounter() const override { return counters_.progress.load(); }
+  RingFlow Flow() const override;
   // All that this ring put on the wire since its creation: payload, headers, ZMTP's framing and
   // handshakes, credits.
   Ledger SentBytes() const;
@@ -86,9 +87,10 @@ class ZmqRing final : public Ring {
   Time drain_deadline_ = Time::max();  // Max: not draining.
   Time next_hello_ = Time::max();      // Max: nobody is waited for.
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<Command> commands_ ABSL_GUARDED_BY(mutex_);  // A few; bounded by its one caller.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  RingFlow flow_ ABSL_GUARDED_BY(mutex_);  // As of the last turn.
   std::thread thread_;
 };
 

@@ -61,6 +61,7 @@ class SimRing final : public Ring, private RingLink {
   void Start(RingJob job, Done done) override;
   void Abort(const Fence& fence) override;
   std::uint64_t ProgressCounter() const override { return progress_; }
+  RingFlow Flow() const override { return machine_.Flow(); }
 
   const Drops& drops() const { return drops_; }
 

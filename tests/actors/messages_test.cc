@@ -130,7 +130,9 @@ MemberStatus SomeStatus() {
           .step = 3,
           .dropped = SomeDrops(),
           .drift_squared = 4,
-          .sent = SomeLedger()};
+          .sent = SomeLedger(),
+          .ring_received = 5,
+          .ring_for_next = 6};
 }
 
 ReadyToRun SomeReadyToRun() {
@@ -303,6 +305,8 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   ExpectEqual(told->dropped, status.dropped);
   EXPECT_EQ(told->drift_squared, status.drift_squared);
   EXPECT_EQ(told->sent.bytes, status.sent.bytes);
+  EXPECT_EQ(told->ring_received, status.ring_received);
+  EXPECT_EQ(told->ring_for_next, status.ring_for_next);
 
   const auto reply = ThereAndBack(MemberStatusReply{.last_answer = 5});
   ASSERT_OK(reply);

@@ -19,19 +19,6 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Fail BrokenEdge() { return {.code = kRingFailed, .message = "the edge is gone"}; }
-
-std::vector<std::uint32_t> RingSlots(const RoundActions& actions) {
-  std::vector<std::uint32_t> slots;
-  for (const RoundAction& action : actions) {
-    const auto* send = std::get_if<SendOrder>(&action);
-    const auto* start = send == nullptr ? nullptr : std::get_if<Start>(&send->order.body);
-    if (start == nullptr) continue;
-    for (const Member& member : start->members) slots.push_back(member.slot);
-  }
-  return slots;
-}
-
 // -------------------------------------------------------------------------------- the lost ones --
 
 TEST(RoundMembers, ALossWhileTrainingOpensAViewThatBeginsWithReportsOfTheSurvivors) {
@@ -319,15 +306,6 @@ TEST(RoundMembers, ABrokenEdgeIsTriedAgainInTheSameView) {
               IsEmpty());
   table.AllReady(RingPurpose::kSynchronize, 1);
   EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 1"));
-}
-
-TEST(RoundMembers, AMemberThatLosesItsPredecessorTwiceGetsAnother) {
-  Table table({.max_steps = 100}, Table::Fda(), 4);
-  table.RunToRing();
-  table.Say(1, BrokenEdge());
-  EXPECT_THAT(RingSlots(table.AllReady(RingPurpose::kSynchronize, 1)), ElementsAre(10, 11, 12, 13));
-  table.Say(1, BrokenEdge());
-  EXPECT_THAT(RingSlots(table.AllReady(RingPurpose::kSynchronize, 1)), ElementsAre(10, 12, 11, 13));
 }
 
 TEST(RoundMembers, AfterFiveAttemptsTheRoundIsCancelledAndTheNextWaits) {

@@ -132,6 +132,12 @@ struct Table {
     return round->OnAnswer(rank, {.fence = Fence(with_attempt), .body = std::move(body)}, now);
   }
 
+  // The status of a member in the present ring.
+  void Flow(std::uint32_t rank, std::uint32_t received, std::uint32_t for_next) {
+    round->OnRingFlow(
+        rank, {.fence = Fence(true), .ring_received = received, .ring_for_next = for_next}, now);
+  }
+
   // Everybody does the same; what the last of them caused, after seeing that the others caused
   // nothing.
   RoundActions All(const std::function<RoundActions(std::uint32_t rank)>& act) {
@@ -193,6 +199,20 @@ struct Table {
   RoundActions opened;
   std::uint64_t sequence = 0;
 };
+
+inline Fail BrokenEdge() { return {.code = kRingFailed, .message = "the edge is gone"}; }
+
+// The order of the ring that was started.
+inline std::vector<std::uint32_t> RingSlots(const RoundActions& actions) {
+  std::vector<std::uint32_t> slots;
+  for (const RoundAction& action : actions) {
+    const auto* send = std::get_if<SendOrder>(&action);
+    const auto* start = send == nullptr ? nullptr : std::get_if<Start>(&send->order.body);
+    if (start == nullptr) continue;
+    for (const Member& member : start->members) slots.push_back(member.slot);
+  }
+  return slots;
+}
 
 }  // namespace actors
 

@@ -1,4 +1,4 @@
-// What this process holds, as the system and as malloc count it.
+// What a process holds, as the system and as malloc count it.
 #ifndef RONDO_TESTS_SUPPORT_MEMORY_H_
 #define RONDO_TESTS_SUPPORT_MEMORY_H_
 
@@ -10,9 +10,9 @@
 
 namespace tests {
 
-// `key` is a line of /proc/self/status in kB: VmRSS is resident now, VmHWM was at most.
-inline std::int64_t StatusBytes(const std::string& key) {
-  std::ifstream status("/proc/self/status");
+// `key` is a line of /proc/PROCESS/status in kB: VmRSS is resident now, VmHWM was at most.
+inline std::int64_t StatusBytes(const std::string& key, const std::string& process = "self") {
+  std::ifstream status("/proc/" + process + "/status");
   std::string word;
   std::int64_t kilobytes = 0;
   while (status >> word) {
@@ -22,7 +22,9 @@ inline std::int64_t StatusBytes(const std::string& key) {
 }
 
 // From now on VmHWM is what was resident at most since now.
-inline void ForgetPeak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+inline void ForgetPeak(const std::string& process = "self") {
+  std::ofstream("/proc/" + process + "/clear_refs") << "5";
+}
 
 // Bytes that were allocated and not freed, whoever asked: also by operator new and by libzmq.
 inline std::int64_t AllocatedBytes() {

@@ -101,6 +101,19 @@ TEST_F(TwoMachines, AFinalValueWaitsForTheLeaseOfItsPartialSumAndItsCreditToo) {
   EXPECT_EQ(shadows_[0][0], 3.0F);
 }
 
+TEST_F(TwoMachines, TheFlowTellsWhatCameAndWhatIsThereForTheNext) {
+  EXPECT_EQ(machines_[0].Flow(), RingFlow());
+  Start(FenceOf(1));
+  EXPECT_EQ(machines_[0].Flow(), (RingFlow{.fence = FenceOf(1), .received = 0, .for_next = 2}));
+  Pump();
+  Carry(1, FenceOf(1), 0);
+  EXPECT_EQ(machines_[0].Flow(), (RingFlow{.fence = FenceOf(1), .received = 1, .for_next = 3}));
+  // What rank 0 has is not at rank 1: the edge between them is silent.
+  EXPECT_EQ(machines_[1].Flow(), (RingFlow{.fence = FenceOf(1), .received = 0, .for_next = 2}));
+  for (auto& machine : machines_) machine.Abort(FenceOf(1));
+  EXPECT_EQ(machines_[0].Flow(), RingFlow());
+}
+
 TEST_F(TwoMachines, TheJobIsOverWhenEveryLeaseIsBack) {
   Start(FenceOf(1));
   Pump();

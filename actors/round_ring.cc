@@ -1,0 +1,130 @@
+// The ring of a round: its order, how long it is waited for, and which edge of it is to blame.
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/round.h"
+#include "runtime/base/require.h"
+#include "runtime/collective/ring.h"
+
+namespace actors {
+namespace {
+
+using runtime::Time;
+
+// protocol.md 6, L3: later rings than the first are predicted from the usual.
+constexpr double kRingFactor = 3;
+constexpr double kRingSeconds = 2;
+// So often an edge may fail before the ring is led another way.
+constexpr int kFailuresOfAnEdge = 2;
+
+}  // namespace
+
+runtime::Duration Round::LongestStandstill() const {
+  return runtime::LongestStandstill(
+      std::min<std::uint64_t>(options_.chunk_bytes, options_.model_floats * sizeof(float)));
+}
+
+void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
+  phase_ = Phase::kRinging;
+  started_at_ = now;
+  flows_.assign(members_.size(), Flow{});
+  const runtime::Duration predicted =
+      usual_ring_seconds_ > 0
+          ? runtime::FromSeconds(kRingFactor * usual_ring_seconds_ + kRingSeconds)
+          : runtime::LongestCarriage(options_.model_floats);
+  deadline_ = now + std::max(predicted, LongestStandstill());
+  std::vector<Member> ring;
+  for (const std::uint32_t rank : ring_order_) {
+    ring.push_back(members_[rank]);
+    ring.back().weight = RingWeight(rank);
+  }
+  SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
+}
+
+void Round::OnRingFlow(std::uint32_t rank, const MemberStatus& status, Time now) {
+  REQUIRE(rank < members_.size());
+  if (phase_ != Phase::kRinging || status.fence != fence_) return;
+  const Flow before = flows_[rank];
+  flows_[rank] = {.received = std::max(before.received, status.ring_received),
+                  .for_next = std::max(before.for_next, status.ring_for_next)};
+  if (flows_[rank] != before) deadline_ = std::max(*deadline_, now + LongestStandstill());
+}
+
+RoundActions Round::OnRingTimeout(Time now) {
+  std::string silent;
+  for (const Edge& edge : SilentEdges()) {
+    NoteBrokenEdge(edge);
+    absl::StrAppend(&silent, "; nothing comes from slot ", members_[edge.from].slot, " to slot ",
+                    members_[edge.to].slot);
+  }
+  return Retry(
+      runtime::MakeError(
+          "RING_TIMEOUT", runtime::Exit::kRunFailed,
+          absl::StrCat("the ring of round ", Number(fence_.round), " took longer than ",
+                       runtime::ToSeconds(now - started_at_), " s; missing: ", WaitsFor(), silent)),
+      now);
+}
+
+// --------------------------------------------------------------------------------- its edges ----
+
+std::vector<Round::Edge> Round::RingEdges(const std::vector<std::uint32_t>& order) const {
+  std::vector<Edge> edges;
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    edges.push_back({.from = order[place], .to = order[(place + 1) % order.size()]});
+  }
+  return edges;
+}
+
+// A chunk that is wrong is noticed where it arrives; a connection that is gone, where it began.
+Round::Edge Round::EdgeThatFailed(std::uint32_t rank, const struct Fail& fail) const {
+  const std::vector<Edge> edges = RingEdges(ring_order_);
+  return *std::ranges::find(edges, rank, fail.code == kRingCorrupt ? &Edge::to : &Edge::from);
+}
+
+std::vector<Round::Edge> Round::SilentEdges() const {
+  std::vector<Edge> silent;
+  for (const Edge& edge : RingEdges(ring_order_)) {
+    // Who is DONE has given away all that it had, as far as it knows.
+    const bool something_is_there =
+        have_[edge.from] || flows_[edge.from].for_next > flows_[edge.to].received;
+    if (!have_[edge.to] && something_is_there) silent.push_back(edge);
+  }
+  return silent;
+}
+
+int Round::DistrustOf(const std::vector<std::uint32_t>& order) const {
+  int distrust = 0;
+  for (const Edge& edge : RingEdges(order)) {
+    for (const auto& [broken, failures] : broken_edges_) {
+      if (failures < kFailuresOfAnEdge) continue;
+      if (edge == broken) distrust += 2;
+      // The other way round another end opens the connection, which may work.
+      if (edge == Edge{.from = broken.to, .to = broken.from}) distrust += 1;
+    }
+  }
+  return distrust;
+}
+
+// After its second failure the member at its end gets another place, before anyone is suspected.
+void Round::NoteBrokenEdge(Edge edge) {
+  if (++broken_edges_[edge] < kFailuresOfAnEdge) return;
+  std::vector<std::uint32_t> others = ring_order_;
+  std::erase(others, edge.to);
+  int least = DistrustOf(ring_order_);
+  for (std::size_t place = 0; place <= others.size(); ++place) {
+    std::vector<std::uint32_t> order = others;
+    order.insert(order.begin() + static_cast<std::ptrdiff_t>(place), edge.to);
+    for (int direction = 0; direction < 2; ++direction) {
+      const int distrust = DistrustOf(order);
+      if (distrust < least) {
+        least = distrust;
+        ring_order_ = order;
+      }
+      std::ranges::reverse(order);
+    }
+  }
+}
+
+}  // namespace actors
