@@ -184,6 +184,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   struct MemberBook {
     runtime::NodeId node;
     std::uint32_t slot = 0;
+    Reach reach = {};
     Stage stage = Stage::kWaiting;
     std::optional<ReadyToRun> ready;
     std::optional<Recovered> recovered;  // It keeps its drift.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -20,9 +21,6 @@ using runtime::Time;
 constexpr runtime::Duration kFinishTimeout = std::chrono::seconds(3);
 // A run that ended well may have a large model to send to the head.
 constexpr runtime::Duration kSaveTimeout = std::chrono::seconds(60);
-// protocol.md 6, L3: later rings than the first are predicted from the usual.
-constexpr double kRingFactor = 3;
-constexpr double kRingSeconds = 2;
 
 }  // namespace
 
@@ -100,6 +98,7 @@ bool Round::MustHold(Time now) {
 
 RoundActions Round::GoOn(Time now) {
   if (options_.reports) return Decide(now);
+  if (!no_ring_.ok()) return Fail(no_ring_, now);
   RoundActions actions;
   if (!MustHold(now)) BeginPrepare(purpose_, actions);
   return actions;
@@ -112,6 +111,7 @@ RoundActions Round::Decide(Time now) {
     phase_ = Phase::kHolding;
     return actions;
   }
+  if (!no_ring_.ok()) return Fail(no_ring_, now);  // It is to end, and cannot in order.
   const Verdict verdict = policy_.Decide(
       {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
        .ending = IsEnding(),
@@ -208,24 +208,11 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
       return actions;
     }
     if (MustHold(now)) return actions;
+    if (!no_ring_.ok()) return Fail(no_ring_, now);
     ++fence_.attempt;
   }
   BeginRing(purpose_, now, actions);
   return actions;
-}
-
-void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
-  phase_ = Phase::kRinging;
-  started_at_ = now;
-  deadline_ = now + (usual_ring_seconds_ > 0
-                         ? runtime::FromSeconds(kRingFactor * usual_ring_seconds_ + kRingSeconds)
-                         : runtime::LongestCarriage(options_.model_floats));
-  std::vector<Member> ring;
-  for (const std::uint32_t rank : ring_order_) {
-    ring.push_back(members_[rank]);
-    ring.back().weight = RingWeight(rank);
-  }
-  SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
 }
 
 absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
@@ -480,6 +467,7 @@ std::string Round::WaitsFor() const {
     case Phase::kTraining: return absl::StrCat("the step of ", names);
     case Phase::kHolding:
       if (newcomer_until_ > runtime::Time{}) return "a newcomer to fetch the model";
+      if (!no_ring_.ok()) return "others to join: " + runtime::MessageOf(no_ring_);
       return lacks_workers()
                  ? absl::StrCat("workers: ", members_.size(), " of at least ", options_.min_workers)
                  : absl::StrCat("another try after: ", last_failure_);

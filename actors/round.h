@@ -37,6 +37,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/hash.h"
+#include "runtime/collective/ring.h"
 #include "runtime/group/fence.h"
 
 namespace actors {
@@ -56,6 +57,7 @@ struct RoundOptions {
   std::optional<double> target_accuracy;
   double learning_rate = 0;        // For the message of a run that diverged.
   std::uint64_t model_floats = 0;  // What the ring carries; bounds the first ring's time.
+  runtime::RingTransport transport = runtime::RingTransport::kAuto;
   // What the members hold before the first commit.
   runtime::Hash128 base_root;
   std::uint64_t layout_hash = 0;
@@ -195,10 +197,14 @@ class Round {
   std::uint64_t synchronizations() const { return Number(fence_.round); }
   runtime::Hash128 root() const { return root_; }
   std::uint64_t stale() const { return stale_; }
-  // Fewer members than min_workers: waits for newcomers.
+  // Fewer members than min_workers, or none between some of them that these can connect to: waits
+  // for newcomers.
   bool lacks_workers() const {
-    return members_.empty() || (members_.size() < options_.min_workers && !stop_requested_);
+    const bool too_few = members_.size() < options_.min_workers || !no_ring_.ok();
+    return members_.empty() || (too_few && !stop_requested_);
   }
+  // OK, or why the members of the present view form no ring: START is refused.
+  const absl::Status& no_ring() const { return no_ring_; }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // For how long the others have waited for the step of this member, if longer than is usual
@@ -226,6 +232,7 @@ class Round {
   void AbortForAnother(const absl::Status& why, RoundActions& actions);
   RoundActions Retry(const absl::Status& why, runtime::Time now);
   void Cancel(const absl::Status& why, runtime::Time now, RoundActions& actions);
+  void PlaceOnRing();
   void NoteBrokenEdge(std::uint32_t to);
   void BeginPrepare(RingPurpose purpose, RoundActions& actions);
   // Who adds nothing, because its drift is no number, has weight 0.
@@ -290,6 +297,7 @@ class Round {
 
   // The ring: its order, as ranks, and what went wrong in the present round.
   std::vector<std::uint32_t> ring_order_;
+  absl::Status no_ring_;
   std::optional<std::uint32_t> broken_edge_;  // The rank that lost its predecessor.
   // What was decided, and not yet committed or cancelled; it outlives the view.
   std::optional<RingPurpose> owed_;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <numeric>
 #include <utility>
 
 #include "actors/round.h"
@@ -61,9 +60,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   done_.assign(world_size, Done{});
   finished_.assign(world_size, std::nullopt);
   have_.assign(world_size, false);
-  ring_order_.resize(world_size);
-  std::iota(ring_order_.begin(), ring_order_.end(), 0);
-  broken_edge_.reset();
+  PlaceOnRing();
   deadline_.reset();
   sequence_ = 0;
   newcomer_until_ = {};
@@ -339,20 +336,6 @@ void Round::Cancel(const absl::Status& why, Time now, RoundActions& actions) {
   }
   if (IsEnding()) return Append(Fail(why, now), actions);
   Continue(now, actions);
-}
-
-// The same member lost its predecessor twice: it gets another one, before anyone is suspected.
-void Round::NoteBrokenEdge(std::uint32_t to) {
-  const std::size_t world_size = members_.size();
-  if (broken_edge_ == to && world_size >= 3) {
-    const auto place =
-        static_cast<std::size_t>(std::ranges::find(ring_order_, to) - ring_order_.begin());
-    // With next and previous in turn: of four members each has but one that is not its neighbour.
-    const std::size_t other =
-        (place + (failed_attempts_ % 2 == 1 ? 1 : world_size - 1)) % world_size;
-    std::swap(ring_order_[place], ring_order_[other]);
-  }
-  broken_edge_ = to;
 }
 
 }  // namespace actors
