@@ -27,6 +27,12 @@ constexpr char kClusterDown[] = "CLUSTER_DOWN";
 // A run that is taken down has this long for its last words.
 constexpr runtime::Duration kLongestDown = std::chrono::seconds(10);
 
+// Of what a node says of itself; "" if it says no such thing.
+std::string TextIn(const json& details, const char* name) {
+  const auto found = details.find(name);
+  return found != details.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 // NAME-0, NAME-1 and so on: what `rondo join` calls its processes.
 bool IsWorkerOfMachine(const std::string& worker, const std::string& machine) {
   return worker.size() > machine.size() + 1 && worker.compare(0, machine.size(), machine) == 0 &&
@@ -56,23 +62,13 @@ absl::Status Head::OnNodeUp(runtime::Context& context, const runtime::NodeInfo& 
         details["slot"].get<std::uint64_t>() < kMaxMembers) {
       book.slot_wish = details["slot"].get<std::uint32_t>();
     }
+    book.ring = TextIn(details, "ring");
+    book.transfer = TextIn(details, "transfer");
   }
+  if (book.ring.empty() || options_.connect == nullptr) book.reach = Reach{};
   if (node.role == kWorkerRole) StartWorkerOn(book);
+  ConnectBack();
   return absl::OkStatus();
-}
-
-void Head::StartWorkerOn(NodeBook& node) {
-  context_->SpawnOn(node.info.id, kWorkerKind, kWorkerName,
-                    [this, id = node.info.id](absl::StatusOr<runtime::ActorAddress> worker) {
-                      const auto book = nodes_.find(id);
-                      if (!worker.ok() || book == nodes_.end()) return;  // Gone meanwhile.
-                      book->second.worker_ready = true;
-                      if (book->second.leaving) return SendDrain(id);
-                      if (monitor_ != nullptr) {
-                        monitor_->AddCandidate({.node = id, .slot = book->second.slot_wish});
-                      }
-                      TryStart();
-                    });
 }
 
 absl::Status Head::OnNodeDown(runtime::Context& context, runtime::NodeId node,
@@ -206,8 +202,7 @@ void Head::TryStart() {
   if (!run_.has_value() || run_->state != RunState::kWaiting) return;
   std::vector<Candidate> candidates;
   for (const auto& [id, node] : nodes_) {
-    if (node.worker_ready && !node.leaving)
-      candidates.push_back({.node = id, .slot = node.slot_wish});
+    if (node.IsCandidate()) candidates.push_back(CandidateOf(node));
   }
   if (candidates.size() < run_->config.run.workers) return;
   // The first that came, so that slots follow the order of joining.

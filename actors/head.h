@@ -37,6 +37,10 @@ struct HeadOptions {
   std::function<runtime::Drops()> dropped;
   // The nodes that are up, and whether they are silent.
   std::function<std::vector<runtime::NodeState>()> nodes;
+  // Tries to connect to each of these addresses, and blocks meanwhile; runs on `connector`. Null:
+  // whatever a node listens on counts as reachable.
+  std::function<std::vector<absl::Status>(const std::vector<std::string>& addresses)> connect;
+  runtime::Executor* connector = nullptr;
   // Null: nobody takes this head's runs up again. Else what an earlier head knew is in `known`.
   Journal* journal = nullptr;
   JournalState known;
@@ -82,6 +86,11 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::uint32_t pid = 0;
     std::string host_key;
     std::optional<std::uint32_t> slot_wish;
+    std::string ring, transfer;  // Where it listens; empty: it does not say.
+    std::optional<Reach> reach;  // None: the head has not yet tried to connect to these.
+    std::string unreachable;     // Why one of them cannot be reached.
+
+    bool IsCandidate() const { return worker_ready && reach.has_value() && !leaving; }
   };
   // kAborted: ended by a person, without a result.
   enum class RunState { kWaiting, kRunning, kDone, kFailed, kAborted };
@@ -119,6 +128,11 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   absl::Status Record(const JournalRecord& record);
   void StartMonitor(std::vector<Candidate> candidates, std::optional<RunPosition> resumed);
   void StartWorkerOn(NodeBook& node);
+  void OfferCandidate(const NodeBook& node);
+  Candidate CandidateOf(const NodeBook& node) const;
+  void ConnectBack();
+  void OnConnectedBack(const std::vector<runtime::NodeId>& ids,
+                       const std::vector<absl::Status>& results);
   void TryStart();
   void WaitForWorkers();
   void OnWaitedTooLong(std::uint64_t run);
@@ -156,6 +170,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   runtime::Context* context_ = nullptr;
   runtime::Time started_{};
   std::map<runtime::NodeId, NodeBook> nodes_;
+  bool connecting_back_ = false;
   std::optional<RunBook> run_;
   std::vector<EndedRun> ended_runs_;  // Newest last; bounded.
   Monitor* monitor_ = nullptr;        // Of the run that is on; owned by the node.

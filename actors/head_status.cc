@@ -115,7 +115,11 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
   } else if (node.info.role == kWorkerRole && !node.worker_ready) {
     state = "JOINING";
     reason = "its worker starts";
+  } else if (!node.reach.has_value()) {
+    state = "JOINING";
+    reason = "the head connects back";
   }
+  if (reason.empty()) reason = node.unreachable;
   if (node.leaving && state != "LEAVING") {
     state = "LEAVING";
     reason = "was asked to leave";
@@ -132,8 +136,11 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
               {"reason", reason},
               {"silence", silence},
               {"address", node.info.address},
+              {"reachable", nullptr},
               {"pid", node.pid},
               {"seconds", runtime::ToSeconds(context_->Now() - node.since)}};
+  // Null: nobody has looked.
+  if (!node.ring.empty() && node.reach.has_value()) object["reachable"] = node.unreachable.empty();
   if (IsOn()) {
     const auto member = run_->members.find(node.info.id);
     if (member != run_->members.end()) object["slot"] = member->second.slot;
@@ -144,8 +151,8 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
 // Of the run that is on.
 std::string Head::WaitsFor() const {
   if (monitor_ != nullptr) return monitor_->WaitsFor();
-  const auto ready = std::ranges::count_if(
-      nodes_, [](const auto& entry) { return entry.second.worker_ready && !entry.second.leaving; });
+  const auto ready =
+      std::ranges::count_if(nodes_, [](const auto& entry) { return entry.second.IsCandidate(); });
   return absl::StrCat("workers: ", ready, " of ", run_->config.run.workers);
 }
 

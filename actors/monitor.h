@@ -49,10 +49,17 @@ struct MonitorOptions {
   runtime::Duration return_within = std::chrono::seconds(10);
 };
 
+// Which of a worker's listeners others can connect to, as far as the head has tried.
+struct Reach {
+  bool ring = true;
+  bool transfer = true;
+};
+
 // A worker that takes part: its node, and the slot it wishes for, if any.
 struct Candidate {
   runtime::NodeId node;
   std::optional<std::uint32_t> slot;
+  Reach reach = {};
 };
 
 // What a person may follow while a run lasts.
@@ -180,6 +187,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   struct MemberBook {
     runtime::NodeId node;
     std::uint32_t slot = 0;
+    Reach reach = {};
     Stage stage = Stage::kWaiting;
     std::optional<ReadyToRun> ready;
     std::optional<Recovered> recovered;  // It keeps its drift.

@@ -37,7 +37,8 @@ Monitor::Monitor(MonitorOptions options, const std::vector<Candidate>& candidate
   for (const bool wishes : {true, false}) {
     for (const Candidate& candidate : candidates) {
       if (candidate.slot.has_value() != wishes) continue;
-      members_[candidate.node] = {.node = candidate.node, .slot = FreeSlot(candidate.slot)};
+      members_[candidate.node] = {
+          .node = candidate.node, .slot = FreeSlot(candidate.slot), .reach = candidate.reach};
     }
   }
 }
@@ -66,7 +67,7 @@ void Monitor::AddCandidate(const Candidate& candidate) {
   if (ended_ || members_.contains(candidate.node)) return;
   const auto absent = absent_.find(candidate.node);
   const std::uint32_t slot = absent != absent_.end() ? absent->second : FreeSlot(candidate.slot);
-  members_[candidate.node] = {.node = candidate.node, .slot = slot};
+  members_[candidate.node] = {.node = candidate.node, .slot = slot, .reach = candidate.reach};
   AssignWaiting();
 }
 
@@ -217,6 +218,7 @@ absl::Status Monitor::MakeRound() {
           .learning_rate = config.optimizer.learning_rate,
           .model_floats = reference_->total,
           .chunk_bytes = config.network.chunk_bytes,
+          .transport = RingTransportOf(config),
           .base_root = reference_->base_root,
           .layout_hash = reference_->layout_hash,
           .outlives_members = options_.transfer != nullptr,
@@ -275,8 +277,11 @@ void Monitor::CheckWait() {
   if (context_->Now() - *lacks_workers_since_ < runtime::FromSeconds(config.run.wait)) return;
   // Whoever loads, fetches or comes back may take longer than the wait: that has deadlines of its
   // own.
-  if (members_.size() >= config.run.min_workers) return;
+  const bool no_ring = round_ != nullptr && !round_->no_ring().ok();
+  if (members_.size() >= config.run.min_workers && !no_ring) return;
+  if (no_ring && members_.size() > there) return;
   lacks_workers_since_.reset();
+  if (no_ring) return Fail(round_->no_ring());
   Fail(MakeError(
       "NOT_ENOUGH_WORKERS", Exit::kTimedOut,
       absl::StrCat(there, " of at least ", config.run.min_workers, " workers were there for ",

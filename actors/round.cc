@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/base/require.h"
+#include "runtime/base/status.h"
 
 namespace actors {
 namespace {
@@ -92,6 +93,7 @@ bool Round::MustHold(Time now) {
 
 RoundActions Round::GoOn(Time now) {
   if (options_.reports) return Decide(now);
+  if (!no_ring_.ok()) return Fail(no_ring_, now);
   RoundActions actions;
   if (!MustHold(now)) BeginPrepare(purpose_, actions);
   return actions;
@@ -104,6 +106,7 @@ RoundActions Round::Decide(Time now) {
     phase_ = Phase::kHolding;
     return actions;
   }
+  if (!no_ring_.ok()) return Fail(no_ring_, now);  // It is to end, and cannot in order.
   const Verdict verdict = policy_.Decide(
       {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
        .ending = IsEnding(),
@@ -200,6 +203,7 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
       return actions;
     }
     if (MustHold(now)) return actions;
+    if (!no_ring_.ok()) return Fail(no_ring_, now);
     ++fence_.attempt;
   }
   BeginRing(purpose_, now, actions);
@@ -419,6 +423,7 @@ std::string Round::WaitsFor() const {
     case Phase::kTraining: return absl::StrCat("the step of ", names);
     case Phase::kHolding:
       if (newcomer_until_ > runtime::Time{}) return "a newcomer to fetch the model";
+      if (!no_ring_.ok()) return "others to join: " + runtime::MessageOf(no_ring_);
       return lacks_workers()
                  ? absl::StrCat("workers: ", members_.size(), " of at least ", options_.min_workers)
                  : absl::StrCat("another try after: ", last_failure_);

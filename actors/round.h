@@ -38,6 +38,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/error.h"
 #include "runtime/base/hash.h"
+#include "runtime/collective/ring.h"
 #include "runtime/group/fence.h"
 
 namespace actors {
@@ -58,6 +59,7 @@ struct RoundOptions {
   double learning_rate = 0;                // For the message of a run that diverged.
   std::uint64_t model_floats = 0;          // What the ring carries; bounds the first ring's time.
   std::uint64_t chunk_bytes = 512 * 1024;  // The ring's; bounds how long it may stand still.
+  runtime::RingTransport transport = runtime::RingTransport::kAuto;
   // What the members hold before the first commit.
   runtime::Hash128 base_root;
   std::uint64_t layout_hash = 0;
@@ -199,10 +201,14 @@ class Round {
   std::uint64_t synchronizations() const { return Number(fence_.round); }
   runtime::Hash128 root() const { return root_; }
   std::uint64_t stale() const { return stale_; }
-  // Fewer members than min_workers: waits for newcomers.
+  // Fewer members than min_workers, or none between some of them that these can connect to: waits
+  // for newcomers.
   bool lacks_workers() const {
-    return members_.empty() || (members_.size() < options_.min_workers && !stop_requested_);
+    const bool too_few = members_.size() < options_.min_workers || !no_ring_.ok();
+    return members_.empty() || (too_few && !stop_requested_);
   }
+  // OK, or why the members of the present view form no ring: START is refused.
+  const absl::Status& no_ring() const { return no_ring_; }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // For how long the others have waited for the step of this member, if longer than is usual
@@ -250,6 +256,7 @@ class Round {
   void NoteBrokenEdge(Edge edge);
   runtime::Duration LongestStandstill() const;
   RoundActions OnRingTimeout(runtime::Time now);
+  void PlaceOnRing();
   void BeginPrepare(RingPurpose purpose, RoundActions& actions);
   // Who adds nothing, because its drift is no number, has weight 0.
   float RingWeight(std::uint32_t rank) const {
@@ -316,6 +323,7 @@ class Round {
 
   // The ring: its order, as ranks, and what went wrong in the present round.
   std::vector<std::uint32_t> ring_order_;
+  absl::Status no_ring_;              // Why there is no order; OK if there is.
   std::vector<Flow> flows_;           // By rank.
   std::map<Edge, int> broken_edges_;  // How often each failed in this view.
   // What was decided, and not yet committed or cancelled; it outlives the view.

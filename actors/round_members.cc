@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <numeric>
 #include <utility>
 
 #include "actors/round.h"
@@ -61,9 +60,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   done_.assign(world_size, Done{});
   finished_.assign(world_size, std::nullopt);
   have_.assign(world_size, false);
-  ring_order_.resize(world_size);
-  std::iota(ring_order_.begin(), ring_order_.end(), 0);
-  broken_edges_.clear();
+  PlaceOnRing();
   deadline_.reset();
   sequence_ = 0;
   newcomer_until_ = {};

@@ -2,11 +2,13 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "actors/round.h"
 #include "runtime/base/require.h"
 #include "runtime/collective/ring.h"
+#include "runtime/collective/ring_order.h"
 
 namespace actors {
 namespace {
@@ -19,7 +21,36 @@ constexpr double kRingSeconds = 2;
 // So often an edge may fail before the ring is led another way.
 constexpr int kFailuresOfAnEdge = 2;
 
+std::vector<runtime::RingEndpoint> EndpointsOf(const std::vector<Member>& members) {
+  std::vector<runtime::RingEndpoint> endpoints;
+  for (const Member& member : members) endpoints.push_back(member.endpoint);
+  return endpoints;
+}
+
 }  // namespace
+
+void Round::PlaceOnRing() {
+  broken_edges_.clear();
+  no_ring_ = absl::OkStatus();
+  ring_order_.resize(members_.size());
+  std::iota(ring_order_.begin(), ring_order_.end(), 0);
+  if (members_.empty()) return;
+  auto order = runtime::OrderRing(EndpointsOf(members_), options_.transport);
+  if (order.has_value()) {
+    ring_order_ = *std::move(order);
+    return;
+  }
+  std::string names;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (!members_[rank].endpoint.tcp.empty()) continue;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", Name(rank));
+  }
+  no_ring_ = runtime::MakeError(
+      "NO_RING", runtime::Exit::kTimedOut,
+      absl::StrCat("the ", members_.size(), " workers form no ring: nobody can connect to ", names,
+                   ", and two of these would be neighbours"),
+      "give them an address and ports that are open: rondo join --advertise HOST --port-range A-B");
+}
 
 runtime::Duration Round::LongestStandstill() const {
   return runtime::LongestStandstill(
@@ -80,7 +111,17 @@ std::vector<Round::Edge> Round::RingEdges(const std::vector<std::uint32_t>& orde
 // A chunk that is wrong is noticed where it arrives; a connection that is gone, where it began.
 Round::Edge Round::EdgeThatFailed(std::uint32_t rank, const struct Fail& fail) const {
   const std::vector<Edge> edges = RingEdges(ring_order_);
-  return *std::ranges::find(edges, rank, fail.code == kRingCorrupt ? &Edge::to : &Edge::from);
+  const Edge outgoing = *std::ranges::find(edges, rank, &Edge::from);
+  const Edge incoming = *std::ranges::find(edges, rank, &Edge::to);
+  if (fail.code == kRingCorrupt) return incoming;
+  const auto opener = [this](const Edge& edge) {
+    return runtime::OpenerOf(members_[edge.from].endpoint, members_[edge.to].endpoint,
+                             options_.transport);
+  };
+  return opener(outgoing) != runtime::EdgeOpener::kPrevious &&
+                 opener(incoming) == runtime::EdgeOpener::kNext
+             ? incoming
+             : outgoing;
 }
 
 std::vector<Round::Edge> Round::SilentEdges() const {
@@ -112,13 +153,14 @@ void Round::NoteBrokenEdge(Edge edge) {
   if (++broken_edges_[edge] < kFailuresOfAnEdge) return;
   std::vector<std::uint32_t> others = ring_order_;
   std::erase(others, edge.to);
+  const std::vector<runtime::RingEndpoint> endpoints = EndpointsOf(members_);
   int least = DistrustOf(ring_order_);
   for (std::size_t place = 0; place <= others.size(); ++place) {
     std::vector<std::uint32_t> order = others;
     order.insert(order.begin() + static_cast<std::ptrdiff_t>(place), edge.to);
     for (int direction = 0; direction < 2; ++direction) {
       const int distrust = DistrustOf(order);
-      if (distrust < least) {
+      if (distrust < least && runtime::IsRing(order, endpoints, options_.transport)) {
         least = distrust;
         ring_order_ = order;
       }

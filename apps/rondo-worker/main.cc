@@ -84,8 +84,11 @@ absl::StatusOr<SocketOptions> ListenOptions(const Options& options, runtime::Nod
 }
 
 runtime::NodeOptions NodeOptionsOf(const Options& options, runtime::NodeId id,
-                                   const std::string& host_key, const runtime::Logger& log) {
-  nlohmann::json details{{"pid", getpid()}, {"host_key", host_key}};
+                                   const std::string& host_key, const std::string& ring,
+                                   const std::string& transfer, const runtime::Logger& log) {
+  // The head connects back to the last two.
+  nlohmann::json details{
+      {"pid", getpid()}, {"host_key", host_key}, {"ring", ring}, {"transfer", transfer}};
   if (options.slot.has_value()) details["slot"] = *options.slot;
   return {
       .id = id,
@@ -113,11 +116,14 @@ absl::Status RunWorker(const Options& options) {
   ASSIGN_OR_RETURN(const auto ring_options,
                    ListenOptions<runtime::ZmqRingOptions>(options, id, local_host));
   ASSIGN_OR_RETURN(const auto ring, runtime::ZmqRing::Create(ring_options));
-  ASSIGN_OR_RETURN(const auto transfer_options,
+  ASSIGN_OR_RETURN(auto transfer_options,
                    ListenOptions<runtime::ZmqTransferOptions>(options, id, local_host));
+  transfer_options.silent_visits = 1;
   ASSIGN_OR_RETURN(const auto transfer, runtime::ZmqTransfer::Create(transfer_options));
 
-  runtime::Node node(NodeOptionsOf(options, id, host_key, log), clock, transport);
+  runtime::Node node(
+      NodeOptionsOf(options, id, host_key, ring->endpoint().tcp, transfer->endpoint().tcp, log),
+      clock, transport);
   // After the node, so that no task outlives what it works on.
   runtime::ThreadExecutor training(
       {.thread_name = "rondo-training",

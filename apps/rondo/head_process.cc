@@ -2,16 +2,21 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "actors/client_messages.h"
 #include "actors/head.h"
 #include "runtime/base/random.h"
 #include "runtime/base/status.h"
+#include "runtime/net/connect_back.h"
 
 namespace apps {
 namespace {
 
+// Of one look at all nodes that have joined meanwhile.
+constexpr runtime::Duration kConnectBackTimeout = std::chrono::seconds(2);
 constexpr runtime::Duration kStopTimeout = std::chrono::seconds(3);
 // Nodes that hear the goodbye go at once; this long a head waits for those that do not.
 constexpr runtime::Duration kGoodbyeLinger = std::chrono::milliseconds(1500);
@@ -37,6 +42,11 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
                                                            .witness_role = actors::kWorkerRole,
                                                            .epoch = head->epoch()},
                                       head->clock_, *head->transport_);
+  head->connector_ = std::make_unique<runtime::ThreadExecutor>(runtime::ThreadExecutor::Options{
+      .thread_name = "rondo-connect",
+      .on_failure = [node = head->node_.get()](const absl::Status& why) {
+        node->RequestEnd(why);
+      }});
   if (head->options_.journal != nullptr) RETURN_IF_ERROR(head->PrepareCheckpoints(id));
   HeadProcess* self = head.get();
   RETURN_IF_ERROR(head->node_->Spawn(
@@ -54,6 +64,11 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
                 },
             .dropped = [self] { return self->node_->Dropped(); },
             .nodes = [self] { return self->node_->Nodes(); },
+            .connect =
+                [](const std::vector<std::string>& addresses) {
+                  return runtime::TryConnections(addresses, kConnectBackTimeout);
+                },
+            .connector = self->connector_.get(),
             .journal = self->options_.journal.get(),
             .known = self->options_.known,
             .epoch = self->epoch(),

@@ -60,6 +60,7 @@ class HeadProcess {
   runtime::SteadyClock clock_;
   std::unique_ptr<runtime::ZmqTransport> transport_;
   std::unique_ptr<runtime::Node> node_;
+  std::unique_ptr<runtime::ThreadExecutor> connector_;
   std::unique_ptr<runtime::ThreadExecutor> disk_;
   std::unique_ptr<runtime::ZmqTransfer> transfer_;  // Its callbacks use the disk.
   std::unique_ptr<runtime::NodeThread> thread_;

@@ -30,15 +30,23 @@ std::size_t CountRole(const Json& json, const std::string& role) {
   return count;
 }
 
+// Whether the head could connect to it; "" where it did not try.
+std::string Reachable(const Json& node) {
+  const auto found = node.find("reachable");
+  if (found == node.end() || !found->is_boolean()) return "";
+  return found->get<bool>() ? "yes" : "no";
+}
+
 // Those who ask, this status among them, are no part of the cluster.
 std::string RenderNodes(const Json& json) {
-  Rows rows = {{"node", "id", "role", "slot", "state", "up", "pid", "why"}};
+  Rows rows = {{"node", "id", "role", "slot", "state", "reachable", "up", "pid", "why"}};
   for (const Json& node : json["nodes"]) {
     if (TextOf(node, "role") == "client") continue;
     rows.push_back({TextOf(node, "name"), TextOf(node, "id").substr(0, 8), TextOf(node, "role"),
                     node.contains("slot") ? std::to_string(CountOf(node, "slot")) : "",
-                    TextOf(node, "state"), FormatSeconds(SecondsOf(node, "seconds")),
-                    std::to_string(CountOf(node, "pid")), TextOf(node, "reason")});
+                    TextOf(node, "state"), Reachable(node),
+                    FormatSeconds(SecondsOf(node, "seconds")), std::to_string(CountOf(node, "pid")),
+                    TextOf(node, "reason")});
   }
   std::sort(rows.begin() + 1, rows.end());
   if (rows.size() == 1) {

@@ -30,6 +30,8 @@ struct ZmqTransferOptions {
   std::uint16_t first_port = 0;           // Range to listen in; 0: the system chooses.
   std::uint16_t last_port = 0;
   TransferClientOptions client;
+  // So many connections that say nothing are no strangers': of a head that connects back.
+  int silent_visits = 0;
 };
 
 // What transfer sockets counted. Any thread.

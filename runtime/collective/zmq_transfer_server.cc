@@ -46,6 +46,7 @@ absl::StatusOr<std::unique_ptr<ZmqTransferServer>> ZmqTransferServer::Open(
 
 absl::Status ZmqTransferServer::Bind(void* context, const ZmqTransferOptions& options) {
   ASSIGN_OR_RETURN(router_, NewZmqSocket(context, ZMQ_ROUTER));
+  silent_visits_ = options.silent_visits;
   Address address = {.host = options.listen_host, .port = options.first_port};
   SetCommonOptions(router_.get(), address.IsIpv6(), kMaxSealedBytes);
   SetOption(router_.get(), ZMQ_ROUTER_MANDATORY, 1);
@@ -197,7 +198,10 @@ void ZmqTransferServer::NoteSpoken(int fd) {
 void ZmqTransferServer::ReadConnectionEvents() {
   while (const std::optional<ConnectionEvent> event = events_.Next()) {
     if (event->kind == ZMQ_EVENT_ACCEPTED) silent_.insert(event->value);
-    if (event->kind == ZMQ_EVENT_DISCONNECTED && silent_.erase(event->value) > 0) {
+    if (event->kind != ZMQ_EVENT_DISCONNECTED || silent_.erase(event->value) == 0) continue;
+    if (silent_visits_ > 0) {
+      --silent_visits_;
+    } else {
       counters_.dropped_handshake.fetch_add(1);
     }
   }

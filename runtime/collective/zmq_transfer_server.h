@@ -69,6 +69,7 @@ class ZmqTransferServer {
   std::map<std::string, Queued> peers_;  // By the ROUTER's name of the connection.
   // Descriptors of connections that did not say anything yet; bounded by the descriptors there are.
   absl::flat_hash_set<int> silent_;
+  int silent_visits_ = 0;  // That are expected, and not counted.
 
   Mutex mutex_;
   TransferOffer offer_ ABSL_GUARDED_BY(mutex_);

@@ -65,6 +65,8 @@ class HeadCluster : public testing::Test {
                       .sent = [] { return runtime::Ledger{}; },
                       .dropped = [] { return runtime::Drops{}; },
                       .nodes = [this] { return head_->Nodes(); },
+                      .connect = [this](const auto& addresses) { return Connect(addresses); },
+                      .connector = &connector_,
                       .quit = [this](const absl::Status& why) { head_quit_ = why; }});
     }));
     runtime::Node& client =
@@ -90,6 +92,17 @@ class HeadCluster : public testing::Test {
             .transit = [](auto, auto, std::size_t) { return milliseconds(1); }};
   }
 
+  // What comes of connecting back to nodes that say where they listen.
+  std::vector<absl::Status> Connect(const std::vector<std::string>& addresses) {
+    connected_.push_back(addresses);
+    std::vector<absl::Status> results;
+    for (const std::string& address : addresses) {
+      const bool dead = address.find("dead") != std::string::npos;
+      results.push_back(dead ? absl::UnavailableError(address + " refuses") : absl::OkStatus());
+    }
+    return results;
+  }
+
   struct Process {
     runtime::Node* node = nullptr;  // Null: it has ended.
     TrainerFactory make_trainer;
@@ -99,11 +112,15 @@ class HeadCluster : public testing::Test {
     std::optional<absl::Status> quit;
   };
 
-  Process& Join(const std::string& name, const std::string& machine = "machine") {
+  // `ring`: where it says that its ring listens, and beside it its transfer; "": it does not say.
+  Process& Join(const std::string& name, const std::string& machine = "machine",
+                const std::string& ring = "") {
     workers_.push_back(std::make_unique<Process>());
     Process& process = *workers_.back();
     process.node = &cluster_.AddNode(name, [&](runtime::NodeOptions& options) {
-      options.details = json{{"pid", workers_.size()}, {"host_key", machine}}.dump();
+      json details{{"pid", workers_.size()}, {"host_key", machine}};
+      if (!ring.empty()) details.update({{"ring", ring}, {"transfer", "alive:2"}});
+      options.details = details.dump();
     });
     process.make_trainer = [](const RunConfig& config) {
       return std::make_unique<QuadraticTrainer>(TrainingOptionsOf(config));
@@ -224,6 +241,8 @@ class HeadCluster : public testing::Test {
   runtime::Duration shortest_task_ = milliseconds(1), longest_task_ = milliseconds(5);
   const std::string folder_;
   tests::SimCluster cluster_{11};
+  runtime::sim::SimExecutor connector_{cluster_.scheduler(), milliseconds(900), milliseconds(900)};
+  std::vector<std::vector<std::string>> connected_;  // The addresses of each look.
   runtime::sim::SimRingNetwork rings_;
   runtime::sim::SimTransferNetwork transfers_;
   runtime::Node* head_ = nullptr;
@@ -418,6 +437,42 @@ TEST_F(HeadCluster, ASilentNodeIsSuspectWithItsSilence) {
   EXPECT_EQ(Node("a-0")["state"], "UP");
   cluster_.network().Heal(workers_[1]->node->id(), head_->id());
   EXPECT_TRUE(RunUntil([&] { return Node("a-1")["state"] == "UP"; }, seconds(5)));
+}
+
+TEST_F(HeadCluster, ANodeIsReachableIfTheHeadCanConnectToAllThatItListensOn) {
+  Join("a-0", "machine", "alive:1");
+  Join("a-1", "machine", "dead:1");
+  Join("a-2");
+  ASSERT_TRUE(RunUntil([&] {
+    return Node("a-0")["reachable"].is_boolean() && Node("a-1")["reachable"].is_boolean();
+  }));
+  EXPECT_EQ(Node("a-0")["reachable"], true);
+  EXPECT_EQ(Node("a-0")["reason"], "");
+  EXPECT_EQ(Node("a-1")["reachable"], false);
+  EXPECT_EQ(Node("a-1")["reason"], "ring: dead:1 refuses");
+  EXPECT_EQ(Node("a-1")["state"], "UP");
+  // It does not say where it listens, so that nobody looks.
+  EXPECT_TRUE(Node("a-2")["reachable"].is_null());
+  // Each node once.
+  std::vector<std::string> all;
+  for (const auto& addresses : connected_)
+    all.insert(all.end(), addresses.begin(), addresses.end());
+  EXPECT_THAT(all, UnorderedElementsAre("alive:1", "alive:2", "dead:1", "alive:2"));
+}
+
+TEST_F(HeadCluster, ARunBeginsWithAWorkerWhenItIsKnownWhetherItCanBeReached) {
+  Join("a-0", "machine", "alive:1");
+  Submit(Config(1));
+  ASSERT_TRUE(RunUntil([&] { return Node("a-0")["reason"] == "the head connects back"; }));
+  EXPECT_EQ(Node("a-0")["state"], "JOINING");
+  EXPECT_EQ(StateOfRun(), "queued");
+  ASSERT_TRUE(RunToStep(3));
+  EXPECT_EQ(Node("a-0")["reachable"], true);
+  // A newcomer, too, comes in after that, and one that dies meanwhile is forgotten.
+  Join("a-1", "machine", "alive:3");
+  Kill(Join("a-2", "machine", "alive:4"));
+  ASSERT_TRUE(RunUntil([&] { return Node("a-1").contains("slot"); }));
+  EXPECT_EQ(Node("a-1")["reachable"], true);
 }
 
 // run.workers is how many a run waits for; whoever is there beyond takes part as one that comes

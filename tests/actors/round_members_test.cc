@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "actors/round.h"
 #include "runtime/base/error.h"
 #include "tests/actors/round_table.h"
+#include "tests/support/status_matchers.h"
 
 namespace actors {
 namespace {
@@ -233,7 +236,9 @@ TEST(RoundMembers, WeightsBySamplesFollowTheMembership) {
 TEST(RoundMembers, AWeightThatAMemberBringsStaysItsOwn) {
   Table table;
   table.sequence = 0;
-  table.round->Admit({{.node = Table::NodeIn(9), .slot = 9, .weight = 300}}, table.now);
+  Member newcomer = Table::MemberIn(9);
+  newcomer.weight = 300;
+  table.round->Admit({newcomer}, table.now);
   EXPECT_EQ(table.round->members()[0].weight, 300);
   EXPECT_EQ(table.round->members()[1].weight, 1);
   table.Lose({11});
@@ -407,6 +412,65 @@ TEST(RoundMembers, WhoIsSlowTogetherWithTheOthersIsNotStuck) {
   for (int step = 0; step < 3; ++step) table.AllReport(0);
   EXPECT_EQ(table.round->LatenessOf(1, table.now + seconds(600)), 0);
   EXPECT_THAT(table.round->OnTick(table.now + seconds(600)), IsEmpty());
+}
+
+// ------------------------------------------------------------------- who cannot be connected to --
+
+// A table whose members in these slots nobody can connect to.
+std::unique_ptr<Table> TableWithUnreachable(const std::vector<std::uint32_t>& slots,
+                                            std::uint32_t members,
+                                            const SyncPolicyOptions& policy = Table::Fda()) {
+  auto table = std::make_unique<Table>(RoundOptions{.max_steps = 100}, policy, members);
+  for (Member& member : table->view) {
+    if (std::ranges::find(slots, member.slot) != slots.end()) member.endpoint.tcp.clear();
+  }
+  table->round = std::make_unique<Round>(table->options, *table->policy);
+  table->opened = table->round->Begin(table->view, table->now);
+  return table;
+}
+
+TEST(RoundMembers, WhoCannotBeConnectedToStandsBetweenOthersOnTheRing) {
+  const auto table = TableWithUnreachable({11, 12}, 4);
+  table->AllReport(0);
+  table->AllReport(11);
+  EXPECT_THAT(RingSlots(table->AllReady(RingPurpose::kSynchronize, 1)),
+              ElementsAre(10, 11, 13, 12));
+  // Any other order would make them neighbours.
+  table->Say(1, BrokenEdge());
+  table->AllReady(RingPurpose::kSynchronize, 1);
+  table->Say(1, BrokenEdge());
+  EXPECT_THAT(RingSlots(table->AllReady(RingPurpose::kSynchronize, 1)),
+              ElementsAre(10, 11, 13, 12));
+}
+
+TEST(RoundMembers, WithoutARingItHoldsAndSaysWhyUntilAnotherComes) {
+  for (const SyncPolicyOptions& policy : {Table::Fda(), Table::Local()}) {
+    const bool reports = policy.strategy == Strategy::kFda;
+    const auto table = TableWithUnreachable({11, 12}, 3, policy);
+    EXPECT_TRUE(table->round->lacks_workers());
+    const RoundActions none =
+        reports ? table->AllReport(0) : table->AllReady(RingPurpose::kSynchronize, 5, false);
+    EXPECT_THAT(Lines(none), IsEmpty());
+    EXPECT_EQ(table->round->phase(), Round::Phase::kHolding);
+    EXPECT_THAT(
+        table->round->WaitsFor(),
+        testing::AllOf(testing::HasSubstr("nobody can connect to slot 11"),
+                       testing::HasSubstr("slot 12"), testing::Not(testing::HasSubstr("slot 10"))));
+    ASSERT_TRUE(table->round->CanAdmit());
+    table->Admit(13);
+    EXPECT_OK(table->round->no_ring());
+    EXPECT_FALSE(table->round->lacks_workers());
+  }
+}
+
+TEST(RoundMembers, ARunWithoutARingThatIsStoppedFailsWithThatReason) {
+  const auto table = TableWithUnreachable({11, 12}, 3);
+  table->AllReport(0);
+  table->round->RequestStop();
+  table->round->OnTick(table->now);
+  const RoundActions ended = table->AllFinished();
+  EXPECT_THAT(Lines(ended), ElementsAre("ended NO_RING"));
+  EXPECT_THAT(MessageOf(ended), testing::HasSubstr("nobody can connect to slot 11"));
 }
 
 }  // namespace

@@ -99,7 +99,7 @@ struct Table {
     options.learning_rate = 0.25;
     round = std::make_unique<Round>(options, *policy);
     for (std::uint32_t rank = 0; rank < members; ++rank) {
-      view.push_back({.node = NodeIn(10 + rank), .slot = 10 + rank});
+      view.push_back(MemberIn(10 + rank));
     }
     opened = round->Begin(view, now);
   }
@@ -178,9 +178,13 @@ struct Table {
   }
   RoundActions Admit(std::uint32_t slot) {
     sequence = 0;
-    return round->Admit({{.node = NodeIn(slot), .slot = slot}}, now);
+    return round->Admit({MemberIn(slot)}, now);
   }
   RoundActions Leave(std::uint32_t slot) { return round->OnLeave(NodeIn(slot), now); }
+  // One that all others can connect to.
+  static Member MemberIn(std::uint32_t slot) {
+    return {.node = NodeIn(slot), .slot = slot, .endpoint = {.tcp = "tcp://somewhere:1"}};
+  }
   static runtime::NodeId NodeIn(std::uint32_t slot) { return {.high = 90 + slot, .low = 1}; }
 
   // From the opening report to the ring of a synchronization at step 1.

@@ -12,6 +12,7 @@ namespace tests {
 namespace {
 
 using nlohmann::json;
+using ::testing::ContainsRegex;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -51,6 +52,34 @@ TEST(ClusterRun, ShowsItsNodesByName) {
     if (node["role"] == "worker") names.push_back(node["name"]);
   }
   EXPECT_THAT(names, testing::UnorderedElementsAre("machine0-0", "machine0-1"));
+  cluster.Stop();
+}
+
+TEST(ClusterRun, ShowsWhomTheHeadCannotConnectTo) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 1);
+  // It listens on 127.0.0.1, and nobody does where it sends the others to.
+  cluster.JoinWith({"--advertise", "127.0.0.2"});
+  json reachable;
+  const bool tried = Eventually([&] {
+    reachable = json::object();
+    const json status = cluster.Status();
+    for (const json& node : status.value("nodes", json::array())) {
+      if (node["reachable"].is_boolean() && node["state"] == "UP") {
+        reachable[node["name"].get<std::string>()] = node;
+      }
+    }
+    return reachable.size() == 2;
+  });
+  ASSERT_TRUE(tried) << cluster.Status().dump();
+  EXPECT_EQ(reachable["machine0-0"]["reachable"], true);
+  EXPECT_EQ(reachable["machine1-0"]["reachable"], false);
+  EXPECT_THAT(reachable["machine1-0"]["reason"].get<std::string>(),
+              ContainsRegex("ring: tcp://127.0.0.2:[0-9]+ refuses connections; transfer: "));
+  const auto text = sandbox.Run({"rondo", "status", "--head", cluster.address()});
+  ASSERT_EQ(text->WaitExit(), 0) << text->Describe();
+  EXPECT_THAT(text->out(), ContainsRegex("machine0-0 .* yes .*\n"));
+  EXPECT_THAT(text->out(), ContainsRegex("machine1-0 .* no .*\n"));
   cluster.Stop();
 }
 
