@@ -20,7 +20,7 @@ constexpr char kBusy[] = R"({"address":"127.0.0.1:7070","seconds":724,
           {"run_id":"bb","state":"running","step":1240,"max_steps":4000,"syncs":9,"workers":2,
            "bytes_total":61200000,"waits_for":"the step of slot 1"}],
   "sent":{"control":2000,"state":0,"total":2000},
-  "dropped":{"handshake":2,"frame":0})";
+  "dropped":{"handshake":2,"frame":0}})";
 
 TEST(StatusText, ShowsNodesRunsTrafficAndDrops) {
   const auto text = RenderStatus(kBusy);
