@@ -128,6 +128,11 @@ class Bench {
 
   bool Measure() {
     constexpr std::uint64_t kMegabyte = 1'000'000;
+    // Not before the synchronization, which stopped the members for its ring.
+    const double since = tests::EventsOf(cluster_->folder(), "sync").back().value("t", 0.0) + 1;
+    if (!tests::Eventually([&] { return LastStep(cluster_->folder()).time > since; }, kLongest)) {
+      return Failed("the members do not train on");
+    }
     const Moment begin = LastStep(cluster_->folder());
     if (!tests::Eventually([&] { return LastStep(cluster_->folder()).time > begin.time + 5; },
                            kLongest)) {
