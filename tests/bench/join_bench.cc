@@ -128,11 +128,15 @@ class Bench {
 
   bool Measure() {
     constexpr std::uint64_t kMegabyte = 1'000'000;
-    const Moment begin = LastStep(cluster_->folder());
-    if (!tests::Eventually([&] { return LastStep(cluster_->folder()).time > begin.time + 5; },
-                           kLongest)) {
-      return Failed("the members do not train");
+    // Not before the synchronization, which stopped the members for its ring.
+    const double since = tests::EventsOf(cluster_->folder(), "sync").back().value("t", 0.0) + 1;
+    if (!tests::Eventually([&] { return LastStep(cluster_->folder()).time > since; }, kLongest)) {
+      return Failed("the members do not train on");
     }
+    const Moment begin = LastStep(cluster_->folder());
+    // Looking at the clock alone: to read the run's file again and again would cost the members.
+    const auto until = Clock::now() + std::chrono::seconds(5);
+    tests::Eventually([&] { return Clock::now() >= until; }, kLongest);
     const Moment calm = LastStep(cluster_->folder());
     joined_before_ = tests::EventsOf(cluster_->folder(), "join").size();
     std::vector<std::uint64_t> before(hosts_, 0);
