@@ -114,7 +114,8 @@ class NetEmulator {
   void Run();
   // Takes what a host has sent, a bounded number of packets.
   void TakeFrom(std::size_t host, runtime::Time now);
-  void Accept(std::size_t from, const char* packet, std::size_t bytes, runtime::Time now);
+  void Accept(std::size_t from, const char* packet, std::size_t bytes, runtime::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Hands over what is due, and returns when the next packet is.
   runtime::Time HandOver(runtime::Time now);
   Edge& EdgeOf(std::size_t from, std::size_t to) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
