@@ -221,6 +221,7 @@ struct RingEndpoint {
   # Where a worker's ring socket listens.
 
   tcp @0 :Text;
+  # "tcp://host:port"; empty in Start if the head could not connect to it: nobody is to try.
   ipc @1 :Text;
   hostKey @2 :Text;
 }
