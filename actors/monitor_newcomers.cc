@@ -107,13 +107,19 @@ void Monitor::AdmitWhoIsReady() {
   }
   if (NobodyHoldsTheBase()) return RollBack();
   const bool donors = !round_->members().empty() || offered_ == round_->root();
-  std::vector<Member> newcomers;
-  for (auto& [node, member] : members_) {
-    if (member.stage != Stage::kReady) continue;
-    if (member.root == round_->root()) {
-      newcomers.push_back(SeatOf(member));
-    } else if (donors || member.root.IsNull()) {
-      Pull(member);
+  std::vector<Member> newcomers, others;
+  // Those who can be connected to first: the others may have a place between them.
+  for (const bool reachable : {true, false}) {
+    for (auto& [node, member] : members_) {
+      if (member.stage != Stage::kReady || member.reach.ring != reachable) continue;
+      const bool holds_base = member.root == round_->root();
+      std::vector<Member>& group = holds_base ? newcomers : others;
+      group.push_back(SeatOf(member));
+      if (!round_->HasPlaceFor(group)) {
+        group.pop_back();
+      } else if (!holds_base && (donors || member.root.IsNull())) {
+        Pull(member);
+      }
     }
   }
   if (!newcomers.empty()) Perform(round_->Admit(newcomers, context_->Now()));

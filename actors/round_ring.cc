@@ -63,6 +63,13 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
   SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
 }
 
+bool Round::HasPlaceFor(const std::vector<Member>& newcomers) const {
+  if (lacks_workers()) return true;
+  std::vector<runtime::RingEndpoint> endpoints = EndpointsOf(members_);
+  for (const Member& newcomer : newcomers) endpoints.push_back(newcomer.endpoint);
+  return runtime::OrderRing(endpoints, options_.transport).has_value();
+}
+
 // The same member lost its predecessor twice: it gets another one, before anyone is suspected.
 void Round::NoteBrokenEdge(std::uint32_t to) {
   const std::size_t world_size = members_.size();
