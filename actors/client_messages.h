@@ -1,5 +1,5 @@
 // What the command line and the launchers say to the head, as plain structs. The contracts stand in
-// schema/training.capnp.
+// schema/client.capnp.
 #ifndef RONDO_ACTORS_CLIENT_MESSAGES_H_
 #define RONDO_ACTORS_CLIENT_MESSAGES_H_
 
@@ -12,7 +12,7 @@
 #include "actors/messages.h"
 #include "actors/run_folder.h"
 #include "runtime/actor/protocol.h"
-#include "schema/training.capnp.h"
+#include "schema/client.capnp.h"
 
 namespace actors {
 

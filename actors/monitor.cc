@@ -298,6 +298,9 @@ std::optional<Monitor::Standing> Monitor::StandingOf(NodeId node) const {
       return Standing{.state = "JOINING", .reason = "comes back with its drift"};
     case Stage::kPulling: return Standing{.state = "JOINING", .reason = "fetches the model"};
     case Stage::kReady:
+      if (round_ != nullptr && !round_->HasPlaceFor({SeatOf(member->second)})) {
+        return Standing{.state = "JOINING", .reason = "has no place on the ring yet"};
+      }
       return Standing{
           .state = "JOINING",
           .reason = round_ == nullptr ? "has loaded; others load" : "enters between two rounds"};

@@ -240,6 +240,9 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
 
   // Newcomers (monitor_newcomers.cc).
   void Pull(MemberBook& member);
+  // The present members, as whom a node of that host can fetch the base from: those that can be
+  // reached, or whoever is there if nobody can and `others` are none.
+  std::vector<Member> DonorsFor(const std::string& host_key, bool others) const;
   void OnPulled(runtime::NodeId node, const runtime::Hash128& root,
                 const absl::StatusOr<Pulled>& pulled);
   void AdmitWhoIsReady();

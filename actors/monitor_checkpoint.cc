@@ -61,8 +61,8 @@ void Monitor::TakeCheckpoint() {
       .into = checkpoint.floats->span(),
       .deadline = context_->Now() + runtime::LongestCarriage(reference_->total),
       .traffic = runtime::Traffic::kCheckpoint};
-  for (const Member& member : round_->members()) {
-    job.donors.push_back({member.node, members_.at(member.node).ready->transfer});
+  for (const Member& donor : DonorsFor(options_.transfer->endpoint().host_key, false)) {
+    job.donors.push_back({donor.node, donor.endpoint});
   }
   options_.transfer->Fetch(std::move(job), [this, checkpoint, record, disk = options_.disk,
                                             poster = context_->poster()](auto fetched) {

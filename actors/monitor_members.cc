@@ -182,6 +182,7 @@ void Monitor::BeginRun() {
 
 Member Monitor::SeatOf(const MemberBook& member) const {
   Member seat{.node = member.node, .slot = member.slot, .endpoint = member.ready->endpoint};
+  if (!member.reach.ring) seat.endpoint.tcp.clear();  // Its ring finds another way, or none.
   if (OwnData() && options_.config.strategy.weighting == Weighting::kSamples) {
     seat.weight = static_cast<float>(member.ready->train_samples);
   }

@@ -2,6 +2,7 @@
 // between two rounds.
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -35,11 +36,9 @@ void Monitor::Pull(MemberBook& member) {
                 .seconds = runtime::ToSeconds(longest),
                 .keep_drift = member.recovered.has_value()};
   // Newcomers share the members out between them.
-  const std::vector<Member>& members = round_->members();
-  for (std::size_t i = 0; i < members.size(); ++i) {
-    Member donor = members[(i + member.slot) % members.size()];
-    donor.endpoint = members_.at(donor.node).ready->transfer;
-    pull.donors.push_back(std::move(donor));
+  pull.donors = DonorsFor(member.ready->transfer.host_key, offered_ == round_->root());
+  if (!pull.donors.empty()) {
+    std::ranges::rotate(pull.donors, pull.donors.begin() + member.slot % pull.donors.size());
   }
   if (offered_ == round_->root()) {
     pull.donors.push_back(
@@ -50,6 +49,18 @@ void Monitor::Pull(MemberBook& member) {
                 [this, node = member.node, root = pull.root](absl::StatusOr<Pulled> pulled) {
                   if (!ended_) OnPulled(node, root, pulled);
                 });
+}
+
+std::vector<Member> Monitor::DonorsFor(const std::string& host_key, bool others) const {
+  std::vector<Member> reachable, all;
+  for (Member donor : round_->members()) {
+    const MemberBook& book = members_.at(donor.node);
+    donor.endpoint = book.ready->transfer;
+    const bool same_host = !host_key.empty() && donor.endpoint.host_key == host_key;
+    if (book.reach.transfer || same_host) reachable.push_back(donor);
+    all.push_back(std::move(donor));
+  }
+  return reachable.empty() && !others ? all : reachable;
 }
 
 void Monitor::OnPulled(NodeId node, const runtime::Hash128& root,
@@ -96,13 +107,19 @@ void Monitor::AdmitWhoIsReady() {
   }
   if (NobodyHoldsTheBase()) return RollBack();
   const bool donors = !round_->members().empty() || offered_ == round_->root();
-  std::vector<Member> newcomers;
-  for (auto& [node, member] : members_) {
-    if (member.stage != Stage::kReady) continue;
-    if (member.root == round_->root()) {
-      newcomers.push_back(SeatOf(member));
-    } else if (donors || member.root.IsNull()) {
-      Pull(member);
+  std::vector<Member> newcomers, others;
+  // Those who can be connected to first: the others may have a place between them.
+  for (const bool reachable : {true, false}) {
+    for (auto& [node, member] : members_) {
+      if (member.stage != Stage::kReady || member.reach.ring != reachable) continue;
+      const bool holds_base = member.root == round_->root();
+      std::vector<Member>& group = holds_base ? newcomers : others;
+      group.push_back(SeatOf(member));
+      if (!round_->HasPlaceFor(group)) {
+        group.pop_back();
+      } else if (!holds_base && (donors || member.root.IsNull())) {
+        Pull(member);
+      }
     }
   }
   if (!newcomers.empty()) Perform(round_->Admit(newcomers, context_->Now()));

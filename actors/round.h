@@ -177,6 +177,9 @@ class Round {
   // Whether a newcomer can enter now: between two rounds, with the base of the present one.
   bool CanAdmit() const;
   RoundActions Admit(const std::vector<Member>& newcomers, runtime::Time now);
+  // Whether the members and these would form a ring. A run that goes on does not hold for who has
+  // no place in it.
+  bool HasPlaceFor(const std::vector<Member>& newcomers) const;
   // The base has been replaced `races_lost` >= 2 times before this newcomer had fetched it: the
   // next round waits, until a view opens or WaitNoMore. At most 1 s and twice what a ring takes,
   // and twice as long each further time: who fetches at all comes in at last. (Else never, if

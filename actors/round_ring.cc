@@ -49,7 +49,16 @@ void Round::PlaceOnRing() {
       "NO_RING", runtime::Exit::kTimedOut,
       absl::StrCat("the ", members_.size(), " workers form no ring: nobody can connect to ", names,
                    ", and two of these would be neighbours"),
-      "give them an address and ports that are open: rondo join --advertise HOST --port-range A-B");
+      "give them an address and ports that are open: rondo join --advertise HOST --port-range A-B; "
+      "if they reach each other and only the head does not reach them: rondo head "
+      "--no-connect-back");
+}
+
+bool Round::HasPlaceFor(const std::vector<Member>& newcomers) const {
+  if (lacks_workers()) return true;
+  std::vector<runtime::RingEndpoint> endpoints = EndpointsOf(members_);
+  for (const Member& newcomer : newcomers) endpoints.push_back(newcomer.endpoint);
+  return runtime::OrderRing(endpoints, options_.transport).has_value();
 }
 
 runtime::Duration Round::LongestStandstill() const {

@@ -4,7 +4,8 @@
 # A message is one ZeroMQ part: magic, size and checksum (runtime/collective/ring_message.h), then
 # one segment with this root. A chunk is followed by a second part, its floats: raw, 32-bit, little
 # endian. The way down the ring (hello, chunks) is DEALER -> ROUTER, the way up (credit) is the
-# ROUTER's answer on the same connection.
+# ROUTER's answer on the same connection. If the previous member cannot connect to the next one, the
+# next one connects to it: hello and credits are DEALER -> ROUTER, chunks the answer.
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("schema");
@@ -26,12 +27,13 @@ struct RingMessage {
   }
 
   struct Hello {
-    # member -> next in the ring: first on a fresh connection, and again until a credit comes.
-    # It tells which connection is the predecessor's.
+    # member -> neighbour that it connected to: first on a fresh connection, and again until a
+    # credit or a chunk comes. It tells whose connection this is, and which of the two of an edge.
     fromHigh @0 :UInt64;  # Incarnation of the sender.
     fromLow @1 :UInt64;
     toHigh @2 :UInt64;    # Incarnation it believes to speak to.
     toLow @3 :UInt64;
+    fromNext @4 :Bool;    # The sender comes after the receiver in the ring, not before it.
   }
 
   struct Credit {

@@ -111,6 +111,8 @@ absl::StatusOr<Command> ParseHead(const Arguments& arguments, const Environment&
   parser.Text("--state-dir", "DIR", &options.state_dir, "journal and models; default: a fresh one");
   parser.Switch("--resume", &options.resume, "go on with the journal in --state-dir");
   parser.Switch("--insecure", &options.insecure, "allow other machines without encryption");
+  parser.Switch("--no-connect-back", &options.no_connect_back,
+                "take all workers for reachable: they reach each other, this head not them");
   ASSIGN_OR_RETURN(const bool wants_help, parser.Parse(arguments));
   if (wants_help) return parser.MadeHelp();
   if (!port_range.empty()) {

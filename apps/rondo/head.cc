@@ -105,6 +105,7 @@ absl::StatusOr<int> Head(const HeadOptions& options, Output& output) {
       .runs_folder = state + "/runs",
       .log = output.is_quiet() ? runtime::Logger()
                                : runtime::Logger::ToStderr(runtime::LogLevel::kWarning),
+      .connects_back = !options.no_connect_back,
       .known = opened.state};
   head_options.journal = std::move(opened.journal);
   if (options.port_range.has_value()) {

@@ -21,6 +21,10 @@ constexpr runtime::Duration kStopTimeout = std::chrono::seconds(3);
 // Nodes that hear the goodbye go at once; this long a head waits for those that do not.
 constexpr runtime::Duration kGoodbyeLinger = std::chrono::milliseconds(1500);
 
+std::vector<absl::Status> ConnectBack(const std::vector<std::string>& addresses) {
+  return runtime::TryConnections(addresses, kConnectBackTimeout);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptions options) {
@@ -64,10 +68,7 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
                 },
             .dropped = [self] { return self->node_->Dropped(); },
             .nodes = [self] { return self->node_->Nodes(); },
-            .connect =
-                [](const std::vector<std::string>& addresses) {
-                  return runtime::TryConnections(addresses, kConnectBackTimeout);
-                },
+            .connect = self->options_.connects_back ? ConnectBack : nullptr,
             .connector = self->connector_.get(),
             .journal = self->options_.journal.get(),
             .known = self->options_.known,

@@ -27,6 +27,8 @@ struct HeadProcessOptions {
   std::string runs_folder;  // Runs' folders are made here; empty: where each run's config says.
   runtime::LivenessProfile liveness = runtime::LivenessProfile::Local();
   runtime::Logger log;
+  // Whether it tries to connect to whoever joins; else all count as reachable.
+  bool connects_back = true;
   // Null: nobody takes this head's runs up again. Else what it says, this head's epoch included.
   std::unique_ptr<actors::Journal> journal;
   actors::JournalState known;

@@ -36,6 +36,7 @@ struct HeadOptions {
   std::string state_dir;                // Empty: a fresh directory.
   bool resume = false;
   bool insecure = false;  // Allows an address off loopback without encryption.
+  bool no_connect_back = false;
 };
 
 struct JoinOptions {

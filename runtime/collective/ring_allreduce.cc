@@ -132,7 +132,7 @@ void RingAllreduce::Arm() {
     armed_ = true;
   }
   early_credit_.reset();
-  result_.total_bytes += link_.Connect(*job_, Next());
+  result_.total_bytes += link_.Connect(*job_, Previous(), Next());
   ReturnCredit();
 }
 
@@ -142,6 +142,13 @@ bool RingAllreduce::WaitsForLeases() const {
 }
 
 bool RingAllreduce::WaitsForFirstCredit() const { return Live() && !armed_; }
+
+bool RingAllreduce::WaitsForFirstChunk() const { return Live() && incoming_->sequence() == 0; }
+
+void RingAllreduce::RepeatCredit() {
+  if (!Live()) return;
+  result_.total_bytes += link_.SendCredit(Previous().node, job_->fence, {.limit = granted_});
+}
 
 std::span<float> RingAllreduce::Shadow(FloatRange range) const {
   return job_->shadow.subspan(range.begin, range.size());
@@ -155,7 +162,9 @@ std::string RingAllreduce::EdgeFromPrevious() const {
 bool RingAllreduce::Accepts(NodeId from, const RingHello& hello, const Fence& fence) const {
   if (hello.to != self_ || hello.from != from || from == self_) return false;
   if (!job_) return true;
-  if (fence == job_->fence) return job_->members.size() > 1 && from == Previous().node;
+  if (fence == job_->fence) {
+    return job_->members.size() > 1 && from == (hello.from_next ? Next() : Previous()).node;
+  }
   return fence.run == job_->fence.run && fence > job_->fence;
 }
 
@@ -382,12 +391,18 @@ void RingAllreduce::OnNextUnavailable(std::string_view why) {
   if (!Live()) return;
   if (outgoing_->AtEnd()) {
     // It has all that it gets from us, or will be missed by others.
-    link_.Disconnect();
+    link_.DisconnectNext();
     return;
   }
   Fail(absl::UnavailableError(
       absl::StrCat("connection from ", RankName(job_->members, job_->rank), " to ",
                    RankName(job_->members, plan_->NextRank(job_->rank)), ": ", std::string(why))));
+}
+
+void RingAllreduce::OnPreviousUnavailable(std::string_view why) {
+  if (!Live() || incoming_->AtEnd()) return;
+  Fail(absl::UnavailableError(
+      absl::StrCat("connection of ", EdgeFromPrevious(), ": ", std::string(why))));
 }
 
 void RingAllreduce::Abort(const Fence& fence) {

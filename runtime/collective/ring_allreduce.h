@@ -44,16 +44,19 @@ class RingLink {
  public:
   virtual ~RingLink() = default;
 
-  // Opens the way to `next` for `job`, or keeps the one that is open if it served the same view and
-  // nothing went wrong on it. On a fresh way the first message is a hello.
-  virtual std::uint64_t Connect(const RingJob& job, const RingMember& next) = 0;
+  // Opens the ways to the neighbours for `job`, or keeps those that are open if they served the
+  // same view and nothing went wrong on them. On a fresh way the first message is a hello.
+  virtual std::uint64_t Connect(const RingJob& job, const RingMember& previous,
+                                const RingMember& next) = 0;
   // To the previous member; lost without a word if there is no way to it yet (its hello follows).
   virtual std::uint64_t SendCredit(NodeId previous, const Fence& fence, RingCredit credit) = 0;
   // To the next member, in order. `floats` is borrowed until the lease is released, once.
   virtual std::uint64_t SendChunk(const Fence& fence, const ChunkHeader& header,
                                   std::span<const float> floats, RingLease lease) = 0;
-  // Closes the way to the next member and gives up what was not sent: its leases come back soon.
+  // Closes the ways and gives up what was not sent: its leases come back soon.
   virtual void Disconnect() = 0;
+  // The same of the way to the next member alone.
+  virtual void DisconnectNext() = 0;
 };
 
 // Sum of the weights in ring order, rounded once: the W that owners divide by.
@@ -91,7 +94,11 @@ class RingAllreduce {
   bool WaitsForLeases() const;
   // The successor has not said yet that it is in this fence: its hello may need another try.
   bool WaitsForFirstCredit() const;
-  // It got one, of so many bytes.
+  // The predecessor has sent no chunk yet: it may not know of a way that we opened to it.
+  bool WaitsForFirstChunk() const;
+  // The credit for it once more.
+  void RepeatCredit();
+  // A hello was sent again, of so many bytes.
   void OnHelloRepeated(std::uint64_t bytes) { result_.total_bytes += bytes; }
   // The present job's; null fence without one.
   Fence fence() const { return job_ ? job_->fence : Fence(); }
@@ -100,7 +107,7 @@ class RingAllreduce {
 
   // A hello that belongs to the present fence, or to one to come. Others are stale.
   bool Accepts(NodeId from, const RingHello& hello, const Fence& fence) const;
-  // An accepted hello: the way to `from` is open, a credit can be sent.
+  // An accepted hello of the predecessor: the way to `from` is open, a credit can be sent.
   void OnHello(NodeId from, const Fence& fence);
   // Of the next member. A credit of a newer fence is kept until its own Start. False: stale.
   bool OnCredit(NodeId from, const Fence& fence, RingCredit credit);
@@ -110,8 +117,9 @@ class RingAllreduce {
   // Bytes on the connection from the previous member that are no ring message.
   void OnCorrupt(NodeId from, std::string_view what);
   void OnReleased(RingLease lease);
-  // The connection to the next member is gone.
+  // The connection to the next member is gone, or that which was opened to the previous one.
   void OnNextUnavailable(std::string_view why);
+  void OnPreviousUnavailable(std::string_view why);
   // Sends one chunk if there is one, and the credit for it.
   bool SendOne();
 

@@ -18,6 +18,7 @@ void WriteBody(const RingHello& hello, schema::RingMessage::Builder root) {
   builder.setFromLow(hello.from.low);
   builder.setToHigh(hello.to.high);
   builder.setToLow(hello.to.low);
+  builder.setFromNext(hello.from_next);
 }
 
 void WriteBody(const RingCredit& credit, schema::RingMessage::Builder root) {
@@ -71,7 +72,8 @@ absl::StatusOr<RingMessage> ReadMessage(schema::RingMessage::Reader root) {
     case schema::RingMessage::HELLO: {
       const auto hello = root.getHello();
       message.body = RingHello{.from = {.high = hello.getFromHigh(), .low = hello.getFromLow()},
-                               .to = {.high = hello.getToHigh(), .low = hello.getToLow()}};
+                               .to = {.high = hello.getToHigh(), .low = hello.getToLow()},
+                               .from_next = hello.getFromNext()};
       return message;
     }
     case schema::RingMessage::CREDIT:

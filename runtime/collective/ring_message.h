@@ -25,6 +25,7 @@ inline constexpr std::size_t kMaxRingMessageBytes = kMaxSealedBytes;
 struct RingHello {
   NodeId from;
   NodeId to;
+  bool from_next = false;  // `from` comes after `to` in the ring.
 };
 
 struct RingCredit {

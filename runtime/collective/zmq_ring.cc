@@ -108,6 +108,22 @@ void ZmqRing::Run() {
   Finish();
 }
 
+// One that does not know of us, or of the connection that we opened to it.
+bool ZmqRing::WaitsForANeighbour() const {
+  return machine_->WaitsForFirstCredit() ||
+         (link_->OpensWayToPrevious() && machine_->WaitsForFirstChunk());
+}
+
+void ZmqRing::RepeatHellos() {
+  if (machine_->WaitsForFirstCredit()) {
+    machine_->OnHelloRepeated(link_->RepeatHelloToNext());
+  }
+  if (link_->OpensWayToPrevious() && machine_->WaitsForFirstChunk()) {
+    machine_->OnHelloRepeated(link_->RepeatHelloToPrevious());
+    machine_->RepeatCredit();
+  }
+}
+
 void ZmqRing::Sleep() {
   const Time now = clock_.Now();
   if (!machine_->Draining()) {
@@ -117,12 +133,12 @@ void ZmqRing::Sleep() {
   } else if (now >= drain_deadline_) {
     machine_->StopWaitingForLeases();
   }
-  if (!machine_->WaitsForFirstCredit()) {
+  if (!WaitsForANeighbour()) {
     next_hello_ = Time::max();
   } else if (next_hello_ == Time::max()) {
     next_hello_ = now + kHelloInterval;
   } else if (now >= next_hello_) {
-    machine_->OnHelloRepeated(link_->RepeatHello());
+    RepeatHellos();
     next_hello_ = now + kHelloInterval;
   }
   Duration timeout = kIdleInterval;

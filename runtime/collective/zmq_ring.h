@@ -1,7 +1,8 @@
 // The ring over ZeroMQ: one thread of its own, a listening ROUTER for the previous member and a
-// DEALER to the next one.
+// DEALER to the next one. Where a member cannot connect to its next one (ring_order.h), that one
+// connects to it with a DEALER of its own.
 //
-// The DEALER is opened afresh for each view and after anything but a success; the listening socket
+// DEALERs are opened afresh for each view and after anything but a success; the listening socket
 // stays. Chunks leave `shadow` without a copy. Only the neighbours of the present fence are
 // listened to: what anybody else sends is counted and dropped. There is no authentication yet.
 #ifndef RONDO_RUNTIME_COLLECTIVE_ZMQ_RING_H_
@@ -76,6 +77,8 @@ class ZmqRing final : public Ring {
   void Run();
   void RunCommands();
   bool Work();
+  bool WaitsForANeighbour() const;
+  void RepeatHellos();
   void Sleep();
   void Finish();
 

@@ -17,7 +17,9 @@
 
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
+#include "runtime/collective/ring_order.h"
 #include "runtime/net/address.h"
+#include "runtime/net/zmq_handles.h"
 
 namespace runtime {
 namespace {
@@ -27,36 +29,8 @@ constexpr int kBacklog = 512;
 // Members whose hello is remembered; more than a ring has, so that strangers push nobody out.
 constexpr std::size_t kMaxRoutes = 2 * kMaxWorldSize;
 constexpr std::size_t kMaxParts = 3;
-// ZMTP 3.0 with the NULL mechanism: greeting (64 bytes) and READY, with socket type and identity.
-constexpr std::uint64_t kHandshakeBytes = 64 + 43;
-
+constexpr char kBadCredit[] = "a credit that does not decode";
 std::uint64_t FramedBytes(std::size_t bytes) { return bytes + (bytes > 255 ? 9 : 2); }
-
-// One ZeroMQ part.
-class Part {
- public:
-  Part() { zmq_msg_init(&message_); }
-  ~Part() { zmq_msg_close(&message_); }
-  Part(const Part&) = delete;
-  Part& operator=(const Part&) = delete;
-
-  bool Receive(void* socket) { return zmq_msg_recv(&message_, socket, ZMQ_DONTWAIT) >= 0; }
-  bool more() const { return zmq_msg_more(&message_) != 0; }
-  std::span<const std::byte> bytes() {
-    return {static_cast<const std::byte*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
-  }
-  std::string_view text() {
-    return {static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
-  }
-
- private:
-  zmq_msg_t message_;
-};
-
-void SetOption(void* socket, int option, int value) {
-  const int result = zmq_setsockopt(socket, option, &value, sizeof(value));
-  REQUIRE(result == 0);
-}
 
 void SetMaxMessage(void* socket, std::size_t bytes) {
   const auto value = static_cast<std::int64_t>(bytes);
@@ -65,13 +39,6 @@ void SetMaxMessage(void* socket, std::size_t bytes) {
 }
 
 std::string LastError() { return zmq_strerror(zmq_errno()); }
-
-std::string LastEndpoint(void* socket) {
-  char text[256];
-  std::size_t size = sizeof(text);
-  if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &size) != 0) return "";
-  return text;
-}
 
 // IPv6 addresses stand in brackets.
 std::string HostInAddress(const std::string& host) {
@@ -112,6 +79,8 @@ absl::Status ZmqRingLink::Bind() {
   constexpr std::string_view kDomain = "rondo";
   REQUIRE(zmq_setsockopt(listener_, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size()) == 0);
   SetOption(listener_, ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
+  // What cannot be sent is an error, not lost without a word.
+  SetOption(listener_, ZMQ_ROUTER_MANDATORY, 1);
   SetOption(listener_, ZMQ_IPV6, options_.listen_host.find(':') != std::string::npos ? 1 : 0);
   SetMaxMessage(listener_, kMaxChunkBytes);
   RETURN_IF_ERROR(BindTcp());
@@ -151,75 +120,68 @@ std::uint64_t ZmqRingLink::Booked(std::uint64_t bytes) {
   return bytes;
 }
 
-// Empty: there is no such way to `peer`.
-std::string ZmqRingLink::AddressOf(const RingEndpoint& peer, RingTransport transport) const {
-  const bool same_host = !endpoint_.host_key.empty() && endpoint_.host_key == peer.host_key;
-  switch (transport) {
-    case RingTransport::kAuto: return same_host && !peer.ipc.empty() ? peer.ipc : peer.tcp;
-    case RingTransport::kTcp: return peer.tcp;
-    case RingTransport::kIpc: return same_host ? peer.ipc : "";
-  }
-  REQUIRE(false);
+bool ZmqRingLink::KeepsWays(const RingJob& job, const RingMember& previous,
+                            const RingMember& next) const {
+  const auto same = [](const RingMember& known, const RingMember& member) {
+    return known.node == member.node && known.endpoint == member.endpoint;
+  };
+  return connected_ && !to_next_.HasFailed() && !to_previous_.HasFailed() &&
+         (next_opens_ || to_next_.IsUsable()) && fence_.run == job.fence.run &&
+         fence_.head_epoch == job.fence.head_epoch && fence_.view == job.fence.view &&
+         transport_ == job.transport && same(previous_, previous) && same(next_, next);
 }
 
-std::uint64_t ZmqRingLink::Connect(const RingJob& job, const RingMember& next) {
-  const Fence& fence = job.fence;
-  const bool same_view = next_fence_.run == fence.run &&
-                         next_fence_.head_epoch == fence.head_epoch &&
-                         next_fence_.view == fence.view;
-  const bool keep = next_ != nullptr && failure_.empty() && same_view &&
-                    next_member_.node == next.node && next_member_.endpoint == next.endpoint &&
-                    next_transport_ == job.transport;
+std::uint64_t ZmqRingLink::Connect(const RingJob& job, const RingMember& previous,
+                                   const RingMember& next) {
+  const bool keep = KeepsWays(job, previous, next);
   if (!keep) Disconnect();
-  next_member_ = next;
-  next_transport_ = job.transport;
-  next_fence_ = fence;
+  previous_ = previous;
+  next_ = next;
+  transport_ = job.transport;
+  fence_ = job.fence;
   evaluation_ = job.traffic == Traffic::kEvaluation;
   books_.push_back(std::make_unique<LeaseBook>(*releases_, job.shadow_owner));
   if (keep) return 0;
-  OpenNext(AddressOf(next.endpoint, job.transport));
-  return next_ == nullptr ? 0 : Booked(kHandshakeBytes) + SendHello();
+  // What the others are told of us, but for the host, which we know.
+  RingEndpoint self = job.members[job.rank].endpoint;
+  self.host_key = endpoint_.host_key;
+  return OpenWays(self);
 }
 
-void ZmqRingLink::OpenNext(const std::string& address) {
-  if (address.empty()) {
-    SetFailure("it is on another host, and the transport is ipc");
-    return;
+std::uint64_t ZmqRingLink::OpenWays(const RingEndpoint& self) {
+  connected_ = true;
+  std::uint64_t bytes = 0;
+  const EdgeOpener opener = OpenerOf(self, next_.endpoint, transport_);
+  next_opens_ = opener == EdgeOpener::kNext;
+  if (opener == EdgeOpener::kNobody) {
+    to_next_.SetFailure(transport_ == RingTransport::kIpc
+                            ? "it is on another host, and the transport is ipc"
+                            : "neither can connect to the other");
+  } else if (opener == EdgeOpener::kPrevious) {
+    to_next_.Open(context_, AddressTowards(self, next_.endpoint, transport_), kMaxRingMessageBytes);
+    if (to_next_.socket() != nullptr) bytes += Booked(kHandshakeBytes) + RepeatHelloToNext();
   }
-  next_ = zmq_socket(context_, ZMQ_DEALER);
-  monitor_ = zmq_socket(context_, ZMQ_PAIR);
-  if (next_ == nullptr || monitor_ == nullptr) {
-    SetFailure(LastError());
-    return;
+  opens_to_previous_ = OpenerOf(previous_.endpoint, self, transport_) == EdgeOpener::kNext;
+  if (opens_to_previous_) {
+    to_previous_.Open(context_, AddressTowards(self, previous_.endpoint, transport_),
+                      kMaxChunkBytes);
+    if (to_previous_.socket() != nullptr) {
+      bytes += Booked(kHandshakeBytes) + RepeatHelloToPrevious();
+    }
   }
-  SetOption(next_, ZMQ_LINGER, 0);
-  SetOption(next_, ZMQ_SNDHWM, 0);  // Credits bound it; a bound of its own could stop the ring.
-  SetOption(next_, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  SetOption(next_, ZMQ_IPV6, address.find('[') != std::string::npos ? 1 : 0);
-  SetMaxMessage(next_, kMaxRingMessageBytes);
-  const std::string events = absl::StrCat("inproc://ring-", ++opened_);
-  constexpr int kEvents = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                          ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-  SetOption(monitor_, ZMQ_LINGER, 0);
-  if (zmq_socket_monitor(next_, events.c_str(), kEvents) != 0 ||
-      zmq_connect(monitor_, events.c_str()) != 0 || zmq_connect(next_, address.c_str()) != 0) {
-    SetFailure(absl::StrCat("cannot connect to \"", address, "\": ", LastError()));
-    return;
-  }
-  from_next_ = ZmqInput(next_);
-  from_monitor_ = ZmqInput(monitor_);
+  return bytes;
 }
 
 void ZmqRingLink::Disconnect() {
-  if (next_ != nullptr) {
-    zmq_socket_monitor(next_, nullptr, 0);
-    zmq_close(next_);
-  }
-  if (monitor_ != nullptr) zmq_close(monitor_);
-  next_ = monitor_ = nullptr;
-  from_next_ = from_monitor_ = ZmqInput();
-  failure_.clear();
-  failure_is_news_ = false;
+  to_next_.Close();
+  to_previous_.Close();
+  connected_ = false;
+}
+
+// A way that the next member opened is closed by it; here its failure keeps it from being used
+// again.
+void ZmqRingLink::DisconnectNext() {
+  if (!next_opens_) to_next_.Close();
 }
 
 void ZmqRingLink::Close() {
@@ -235,38 +197,46 @@ void ZmqRingLink::Close() {
   context_ = nullptr;
 }
 
-bool ZmqRingLink::SendSmall(void* socket, std::span<const std::byte> bytes, bool more) {
+bool ZmqRingLink::SendToRoute(const Route& route, std::span<const std::byte> bytes, bool more) {
+  from_listener_.Touch();
   const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
-  return zmq_send(socket, bytes.data(), bytes.size(), flags) >= 0;
+  return zmq_send(listener_, route.id.data(), route.id.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
+         zmq_send(listener_, bytes.data(), bytes.size(), flags) >= 0;
 }
 
-std::uint64_t ZmqRingLink::SendHello() {
-  const auto bytes = encoder_.Encode(
-      {.fence = next_fence_, .body = RingHello{.from = options_.node, .to = next_member_.node}});
-  from_next_.Touch();
-  if (!SendSmall(next_, bytes, false)) {
-    SetFailure(LastError());
-    return 0;
-  }
-  return Booked(FramedBytes(bytes.size()));
+std::uint64_t ZmqRingLink::SendHello(ZmqRingDial& way, const RingHello& hello) {
+  const auto bytes = encoder_.Encode({.fence = fence_, .body = hello});
+  return way.Send(bytes) ? Booked(FramedBytes(bytes.size())) : 0;
 }
 
-std::uint64_t ZmqRingLink::RepeatHello() {
-  return next_ != nullptr && failure_.empty() ? SendHello() : 0;
+std::uint64_t ZmqRingLink::RepeatHelloToNext() {
+  return SendHello(to_next_, {.from = options_.node, .to = next_.node});
+}
+
+std::uint64_t ZmqRingLink::RepeatHelloToPrevious() {
+  return SendHello(to_previous_, {.from = options_.node, .to = previous_.node, .from_next = true});
 }
 
 std::uint64_t ZmqRingLink::SendCredit(NodeId previous, const Fence& fence, RingCredit credit) {
-  const auto route = std::find_if(routes_.begin(), routes_.end(),
-                                  [&](const Route& known) { return known.node == previous; });
-  if (route == routes_.end() || listener_ == nullptr) return 0;
   const auto bytes = encoder_.Encode({.fence = fence, .body = credit});
-  from_listener_.Touch();
-  // A ROUTER drops what is for a connection that is gone.
-  if (!SendSmall(listener_, std::as_bytes(std::span(route->id)), true) ||
-      !SendSmall(listener_, bytes, false)) {
-    return 0;
+  if (OpensWayToPrevious()) {
+    return to_previous_.Send(bytes) ? Booked(FramedBytes(bytes.size())) : 0;
   }
+  const Route* const route = RouteTo(previous, /*from_next=*/false);
+  if (route == nullptr || listener_ == nullptr || !SendToRoute(*route, bytes, false)) return 0;
   return Booked(FramedBytes(bytes.size()));
+}
+
+bool ZmqRingLink::SendChunkParts(std::span<const std::byte> header, zmq_msg_t& body) {
+  if (!next_opens_) return to_next_.Send(header, /*more=*/true) && to_next_.Send(body);
+  const Route* const route = RouteTo(next_.node, /*from_next=*/true);
+  if (to_next_.HasFailed()) return false;
+  if (route == nullptr || !SendToRoute(*route, header, true) ||
+      zmq_msg_send(&body, listener_, ZMQ_DONTWAIT) < 0) {
+    to_next_.SetFailure("its connection to here is gone");
+    return false;
+  }
+  return true;
 }
 
 std::uint64_t ZmqRingLink::SendChunk(const Fence& fence, const ChunkHeader& header,
@@ -278,15 +248,19 @@ std::uint64_t ZmqRingLink::SendChunk(const Fence& fence, const ChunkHeader& head
   const int made = zmq_msg_init_data(&body, const_cast<float*>(floats.data()), floats.size_bytes(),
                                      &LeaseSlot::OnFree, slot);
   REQUIRE(made == 0);
-  from_next_.Touch();
-  if (next_ == nullptr || !failure_.empty() || !SendSmall(next_, bytes, true) ||
-      zmq_msg_send(&body, next_, ZMQ_DONTWAIT) < 0) {
-    SetFailure(LastError());
+  if (!SendChunkParts(bytes, body)) {
     zmq_msg_close(&body);
     return 0;
   }
   counters_.progress.fetch_add(floats.size_bytes(), std::memory_order_relaxed);
   return Booked(FramedBytes(bytes.size()) + FramedBytes(floats.size_bytes()));
+}
+
+const ZmqRingLink::Route* ZmqRingLink::RouteTo(NodeId node, bool from_next) const {
+  for (const Route& route : routes_) {
+    if (route.node == node && route.from_next == from_next) return &route;
+  }
+  return nullptr;
 }
 
 const ZmqRingLink::Route* ZmqRingLink::RouteById(std::string_view id) const {
@@ -299,7 +273,7 @@ const ZmqRingLink::Route* ZmqRingLink::RouteById(std::string_view id) const {
 // The newest connection of each member wins; a hello may come late on one that was given up.
 bool ZmqRingLink::SetRoute(const Route& route) {
   for (Route& known : routes_) {
-    if (known.node != route.node) continue;
+    if (known.node != route.node || known.from_next != route.from_next) continue;
     if (known.fence.run == route.fence.run && route.fence < known.fence) return false;
     known = route;
     return true;
@@ -310,7 +284,29 @@ bool ZmqRingLink::SetRoute(const Route& route) {
 }
 
 bool ZmqRingLink::TakeFromPrevious(RingAllreduce& machine) {
-  Part parts[kMaxParts];  // Name of the connection, header, floats.
+  return TakeFromListener(machine) || TakeFromDialedPrevious(machine);
+}
+
+bool ZmqRingLink::TakeFromDialedPrevious(RingAllreduce& machine) {
+  ZmqMessage header, body;
+  if (!to_previous_.Receive(header)) return false;
+  int parts = 1;
+  for (bool more = header.more(); more; more = body.more(), ++parts) {
+    if (!body.Receive(to_previous_.socket())) break;
+  }
+  const absl::StatusOr<RingMessage> message = DecodeRingMessage(header.bytes());
+  const auto* const chunk = message.ok() ? std::get_if<ChunkHeader>(&message->body) : nullptr;
+  if (chunk != nullptr && parts == 2) {
+    OnChunk(machine, previous_.node, message->fence, *chunk, body.bytes());
+  } else {
+    counters_.dropped_checksum.fetch_add(1);
+    machine.OnCorrupt(previous_.node, "not a chunk, or one that does not decode");
+  }
+  return true;
+}
+
+bool ZmqRingLink::TakeFromListener(RingAllreduce& machine) {
+  ZmqMessage parts[kMaxParts];  // Name of the connection, header, floats.
   if (!from_listener_.Receive(parts[0])) return false;
   std::size_t count = 1;
   for (; count < kMaxParts && parts[count - 1].more(); ++count) {
@@ -319,7 +315,7 @@ bool ZmqRingLink::TakeFromPrevious(RingAllreduce& machine) {
   if (parts[count - 1].more()) {
     // Whole messages arrive at once, so the rest is here.
     for (bool more = true; more;) {
-      Part rest;
+      ZmqMessage rest;
       more = rest.Receive(listener_) && rest.more();
     }
     count = 0;
@@ -329,7 +325,8 @@ bool ZmqRingLink::TakeFromPrevious(RingAllreduce& machine) {
     return true;
   }
   const std::span<const std::byte> body = parts[2].bytes();
-  OnMessage(machine, parts[0].text(), parts[1].bytes(), count == 3 ? &body : nullptr);
+  const std::string_view id(static_cast<const char*>(parts[0].data()), parts[0].size());
+  OnMessage(machine, id, parts[1].bytes(), count == 3 ? &body : nullptr);
   return true;
 }
 
@@ -340,12 +337,20 @@ void ZmqRingLink::OnMessage(RingAllreduce& machine, std::string_view id,
   const Route* const route = RouteById(id);
   const auto* const hello = message.ok() ? std::get_if<RingHello>(&message->body) : nullptr;
   const auto* const chunk = message.ok() ? std::get_if<ChunkHeader>(&message->body) : nullptr;
+  const auto* const credit = message.ok() ? std::get_if<RingCredit>(&message->body) : nullptr;
   if (hello != nullptr && body == nullptr) {
     OnHello(machine, id, message->fence, *hello);
   } else if (route == nullptr) {
     (message.ok() ? counters_.dropped_handshake : counters_.dropped_frame).fetch_add(1);
-  } else if (chunk != nullptr && body != nullptr) {
+  } else if (chunk != nullptr && body != nullptr && !route->from_next) {
     OnChunk(machine, route->node, message->fence, *chunk, *body);
+  } else if (credit != nullptr && body == nullptr && route->from_next) {
+    if (!machine.OnCredit(route->node, message->fence, *credit)) {
+      counters_.dropped_fence.fetch_add(1);
+    }
+  } else if (route->from_next) {
+    counters_.dropped_checksum.fetch_add(1);
+    if (next_opens_ && route->node == next_.node) to_next_.SetFailure(kBadCredit);
   } else {
     counters_.dropped_checksum.fetch_add(1);
     machine.OnCorrupt(route->node, message.ok()
@@ -362,13 +367,16 @@ void ZmqRingLink::OnHello(RingAllreduce& machine, std::string_view id, const Fen
     return;
   }
   const bool fresh = RouteById(id) == nullptr;
-  if (!machine.Accepts(hello.from, hello, fence) ||
-      !SetRoute({.node = hello.from, .fence = fence, .id = std::string(id)})) {
+  if (!machine.Accepts(hello.from, hello, fence) || !SetRoute({.node = hello.from,
+                                                               .from_next = hello.from_next,
+                                                               .fence = fence,
+                                                               .id = std::string(id)})) {
     counters_.dropped_fence.fetch_add(1);
     return;
   }
   if (fresh) Booked(kHandshakeBytes);
-  machine.OnHello(hello.from, fence);
+  // Its credit follows by itself.
+  if (!hello.from_next) machine.OnHello(hello.from, fence);
 }
 
 void ZmqRingLink::OnChunk(RingAllreduce& machine, NodeId from, const Fence& fence,
@@ -394,19 +402,19 @@ void ZmqRingLink::OnChunk(RingAllreduce& machine, NodeId from, const Fence& fenc
 }
 
 bool ZmqRingLink::TakeFromNext(RingAllreduce& machine) {
-  Part part;
-  if (!from_next_.Receive(part)) return false;
+  ZmqMessage part;
+  if (!to_next_.Receive(part)) return false;
   const bool single = !part.more();
   for (bool more = !single; more;) {
-    Part rest;
-    more = rest.Receive(next_) && rest.more();
+    ZmqMessage rest;
+    more = rest.Receive(to_next_.socket()) && rest.more();
   }
   const absl::StatusOr<RingMessage> message = DecodeRingMessage(part.bytes());
   const auto* const credit = message.ok() ? std::get_if<RingCredit>(&message->body) : nullptr;
   if (credit == nullptr || !single) {
     counters_.dropped_checksum.fetch_add(1);
-    SetFailure("a credit that does not decode");
-  } else if (!machine.OnCredit(next_member_.node, message->fence, *credit)) {
+    to_next_.SetFailure(kBadCredit);
+  } else if (!machine.OnCredit(next_.node, message->fence, *credit)) {
     counters_.dropped_fence.fetch_add(1);
   }
   return true;
@@ -431,37 +439,23 @@ bool ZmqRingLink::TakeReleases(RingAllreduce& machine) {
   return true;
 }
 
-void ZmqRingLink::ReadMonitor() {
-  for (;;) {
-    Part event, address;
-    if (!from_monitor_.Receive(event)) return;
-    if (event.more()) address.Receive(monitor_);
-    std::uint16_t kind = 0;
-    if (event.bytes().size() >= sizeof(kind)) {
-      std::memcpy(&kind, event.bytes().data(), sizeof(kind));
-    }
-    SetFailure(kind == ZMQ_EVENT_DISCONNECTED ? "disconnected" : "handshake failed");
-  }
-}
-
-void ZmqRingLink::SetFailure(std::string why) {
-  if (!failure_.empty()) return;
-  failure_ = std::move(why);
-  failure_is_news_ = true;
-}
-
 bool ZmqRingLink::TakeFailure(RingAllreduce& machine) {
-  ReadMonitor();
-  if (!failure_is_news_) return false;
-  failure_is_news_ = false;
-  machine.OnNextUnavailable(std::string(failure_));
-  return true;
+  if (const std::optional<std::string> why = to_next_.TakeFailure()) {
+    machine.OnNextUnavailable(*why);
+    return true;
+  }
+  if (const std::optional<std::string> why = to_previous_.TakeFailure()) {
+    machine.OnPreviousUnavailable(*why);
+    return true;
+  }
+  return false;
 }
 
 void ZmqRingLink::Wait(Duration timeout, bool wake_on_release) {
   if (wake_on_release && !releases_->WakeOnNext()) return;
   const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(timeout).count();
-  ZmqInput* const inputs[] = {&from_listener_, &from_next_, &from_monitor_};
+  ZmqInput* const inputs[] = {&from_listener_, to_next_.input(), to_next_.events(),
+                              to_previous_.input(), to_previous_.events()};
   if (WaitForInput(event_fd_, inputs, static_cast<int>(std::max<std::int64_t>(0, milliseconds)))) {
     eventfd_t count;
     eventfd_read(event_fd_, &count);

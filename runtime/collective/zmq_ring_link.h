@@ -22,6 +22,7 @@
 #include "runtime/collective/ring_allreduce.h"
 #include "runtime/collective/ring_message.h"
 #include "runtime/collective/zmq_ring.h"
+#include "runtime/collective/zmq_ring_dial.h"
 #include "runtime/net/zmq_input.h"
 
 namespace runtime {
@@ -35,19 +36,25 @@ class ZmqRingLink final : public RingLink {
 
   const RingEndpoint& endpoint() const { return endpoint_; }
 
-  std::uint64_t Connect(const RingJob& job, const RingMember& next) override;
+  std::uint64_t Connect(const RingJob& job, const RingMember& previous,
+                        const RingMember& next) override;
   std::uint64_t SendCredit(NodeId previous, const Fence& fence, RingCredit credit) override;
   std::uint64_t SendChunk(const Fence& fence, const ChunkHeader& header,
                           std::span<const float> floats, RingLease lease) override;
   void Disconnect() override;
+  void DisconnectNext() override;
 
   // Each takes at most one thing that came, hands it to `machine`, and says whether there was one.
   bool TakeFromPrevious(RingAllreduce& machine);
   bool TakeFromNext(RingAllreduce& machine);
   bool TakeReleases(RingAllreduce& machine);
-  // The connection to the next member failed since the last call.
+  // A connection to a neighbour failed since the last call.
   bool TakeFailure(RingAllreduce& machine);
-  std::uint64_t RepeatHello();  // Bytes on the wire.
+  // Whether the previous member cannot connect to us, so that we do to it.
+  bool OpensWayToPrevious() const { return connected_ && opens_to_previous_; }
+  // Bytes on the wire.
+  std::uint64_t RepeatHelloToNext();
+  std::uint64_t RepeatHelloToPrevious();
 
   // Sleeps until something comes, Wake, `wake_on_release` and a lease comes back, or the timeout.
   void Wait(Duration timeout, bool wake_on_release);
@@ -60,6 +67,7 @@ class ZmqRingLink final : public RingLink {
   // The connection of a member that said hello.
   struct Route {
     NodeId node;
+    bool from_next = false;  // It comes after us, and opened it because we cannot.
     Fence fence;
     std::string id;  // The ROUTER's name for it.
   };
@@ -68,9 +76,12 @@ class ZmqRingLink final : public RingLink {
       : options_(options), counters_(counters) {}
   absl::Status Bind();
   absl::Status BindTcp();
-  void OpenNext(const std::string& address);
-  std::string AddressOf(const RingEndpoint& peer, RingTransport transport) const;
+  std::uint64_t OpenWays(const RingEndpoint& self);
+  bool KeepsWays(const RingJob& job, const RingMember& previous, const RingMember& next) const;
   const Route* RouteById(std::string_view id) const;
+  const Route* RouteTo(NodeId node, bool from_next) const;
+  bool TakeFromListener(RingAllreduce& machine);
+  bool TakeFromDialedPrevious(RingAllreduce& machine);
   bool SetRoute(const Route& route);
   void OnMessage(RingAllreduce& machine, std::string_view id, std::span<const std::byte> header,
                  const std::span<const std::byte>* body);
@@ -79,10 +90,9 @@ class ZmqRingLink final : public RingLink {
   void OnChunk(RingAllreduce& machine, NodeId from, const Fence& fence, const ChunkHeader& header,
                std::span<const std::byte> body);
   // Copies; false if it could not be sent.
-  bool SendSmall(void* socket, std::span<const std::byte> bytes, bool more);
-  std::uint64_t SendHello();
-  void ReadMonitor();
-  void SetFailure(std::string why);
+  bool SendToRoute(const Route& route, std::span<const std::byte> bytes, bool more);
+  bool SendChunkParts(std::span<const std::byte> header, zmq_msg_t& body);
+  std::uint64_t SendHello(ZmqRingDial& way, const RingHello& hello);
   std::uint64_t Booked(std::uint64_t bytes);
 
   const ZmqRingOptions options_;
@@ -96,16 +106,17 @@ class ZmqRingLink final : public RingLink {
 
   void* context_ = nullptr;
   void* listener_ = nullptr;  // ROUTER.
-  void* next_ = nullptr;      // DEALER, or null.
-  void* monitor_ = nullptr;   // PAIR: what happens to next_'s connection.
-  ZmqInput from_listener_, from_next_, from_monitor_;
-  std::uint64_t opened_ = 0;  // Connections so far; names the monitors.
-  RingMember next_member_;
-  RingTransport next_transport_ = RingTransport::kAuto;
-  Fence next_fence_;     // Of the last job that connected.
-  std::string failure_;  // Why next_ cannot be used; empty: it can.
-  bool failure_is_news_ = false;
+  ZmqInput from_listener_;
+  // Of the last job that connected.
+  bool connected_ = false;  // Its ways have not been closed since.
+  Fence fence_;
+  RingTransport transport_ = RingTransport::kAuto;
+  RingMember previous_, next_;
   bool evaluation_ = false;
+  ZmqRingDial to_next_;  // Not open if the next one opens that way; its failure is the way's.
+  bool next_opens_ = false;
+  ZmqRingDial to_previous_;  // Open only if the previous one cannot connect to us.
+  bool opens_to_previous_ = false;
   std::vector<Route> routes_;
 };
 

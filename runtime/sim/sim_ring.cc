@@ -77,7 +77,8 @@ void SimRing::Deliver(Connection& connection, Time& last_arrival, NodeId to, std
                            });
 }
 
-std::uint64_t SimRing::Connect(const RingJob& job, const RingMember& next) {
+std::uint64_t SimRing::Connect(const RingJob& job, const RingMember& /*previous*/,
+                               const RingMember& next) {
   const Fence fence = job.fence;
   const bool kept = connection_ && !connection_->broken && connection_->next == next.node &&
                     connection_->fence.run == fence.run && connection_->fence.view == fence.view &&

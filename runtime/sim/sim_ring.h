@@ -74,11 +74,13 @@ class SimRing final : public Ring, private RingLink {
     Time last_up{};    // of a credit at the previous one: each direction keeps its order.
   };
 
-  std::uint64_t Connect(const RingJob& job, const RingMember& next) override;
+  std::uint64_t Connect(const RingJob& job, const RingMember& previous,
+                        const RingMember& next) override;
   std::uint64_t SendCredit(NodeId previous, const Fence& fence, RingCredit credit) override;
   std::uint64_t SendChunk(const Fence& fence, const ChunkHeader& header,
                           std::span<const float> floats, RingLease lease) override;
   void Disconnect() override;
+  void DisconnectNext() override { Disconnect(); }
 
   // Runs `action` on the ring `to`, if it lives then, when a message of `bytes` bytes arrives there
   // in the order of `last_arrival`.

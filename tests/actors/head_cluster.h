@@ -1,7 +1,8 @@
-// A head and its workers on a simulated network, and one who asks the head as the verbs do.
+// A head and its workers on a simulated network, as the verbs see them.
 #ifndef RONDO_TESTS_ACTORS_HEAD_CLUSTER_H_
 #define RONDO_TESTS_ACTORS_HEAD_CLUSTER_H_
 
+#include <absl/functional/function_ref.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +55,7 @@ class HeadCluster : public testing::Test {
   HeadCluster()
       : folder_(testing::TempDir() + "rondo_head_" + std::to_string(getpid())),
         rings_(World(), cluster_.scheduler().clock()),
-        transfers_(World(), cluster_.scheduler().clock()) {
+        transfers_(TransferWorld(), cluster_.scheduler().clock()) {
     std::filesystem::create_directories(folder_);
     head_ = &cluster_.AddHead();
     EXPECT_OK(head_->Spawn(kHeadName, [this] {
@@ -90,6 +92,16 @@ class HeadCluster : public testing::Test {
             .transit = [](auto, auto, std::size_t) { return milliseconds(1); }};
   }
 
+  // The same, and notes who sends to whom.
+  runtime::sim::SimTransferNetwork::World TransferWorld() {
+    auto world = World();
+    return {.schedule = std::move(world.schedule),
+            .transit = [this](runtime::NodeId from, runtime::NodeId to, std::size_t) {
+              transferred_.emplace(from, to);
+              return milliseconds(1);
+            }};
+  }
+
   // What comes of connecting back to nodes that say where they listen.
   std::vector<absl::Status> Connect(const std::vector<std::string>& addresses) {
     connected_.push_back(addresses);
@@ -110,14 +122,14 @@ class HeadCluster : public testing::Test {
     std::optional<absl::Status> quit;
   };
 
-  // `ring`: where it says that its ring listens, and beside it its transfer; "": it does not say.
+  // `ring`: where it says that its ring listens, as `transfer`; "": it does not say.
   Process& Join(const std::string& name, const std::string& machine = "machine",
-                const std::string& ring = "") {
+                const std::string& ring = "", const std::string& transfer = "alive:2") {
     workers_.push_back(std::make_unique<Process>());
     Process& process = *workers_.back();
     process.node = &cluster_.AddNode(name, [&](runtime::NodeOptions& options) {
       json details{{"pid", workers_.size()}, {"host_key", machine}};
-      if (!ring.empty()) details.update({{"ring", ring}, {"transfer", "alive:2"}});
+      if (!ring.empty()) details.update({{"ring", ring}, {"transfer", transfer}});
       options.details = details.dump();
     });
     process.make_trainer = [](const RunConfig& config) {
@@ -242,6 +254,7 @@ class HeadCluster : public testing::Test {
   runtime::sim::SimExecutor connector_{cluster_.scheduler(), milliseconds(900), milliseconds(900)};
   std::vector<std::vector<std::string>> connected_;  // The addresses of each look.
   runtime::sim::SimRingNetwork rings_;
+  std::set<std::pair<runtime::NodeId, runtime::NodeId>> transferred_;  // From, to.
   runtime::sim::SimTransferNetwork transfers_;
   runtime::Node* head_ = nullptr;
   runtime::Context* context_ = nullptr;

@@ -83,6 +83,52 @@ TEST(ClusterRun, ShowsWhomTheHeadCannotConnectTo) {
   cluster.Stop();
 }
 
+// As behind a router: it connects out, and where it says that it listens nobody does.
+TEST(ClusterRun, TrainsWithWorkersToWhichNobodyCanConnect) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 0);
+  cluster.JoinWith({"--advertise", "127.0.0.2"});
+  cluster.JoinWith({"--advertise", "127.0.0.2"});
+  cluster.Join(2);
+  const auto run =
+      sandbox.Run(RunCommand(WriteQuadratic(sandbox),
+                             {"run.workers=4", "network.transport=tcp", "strategy.name=local",
+                              "strategy.tau=5", "run.checkpoint_every=1"},
+                             {"--head", cluster.address(), "--json"}));
+  ASSERT_EQ(run->WaitExit(), 0) << run->Describe() << cluster.head().Describe();
+  const json data = run->Json()["data"];
+  EXPECT_EQ(data["replicas_equal"], true);
+  EXPECT_EQ(data["steps"], 100);
+  EXPECT_EQ(data["workers_final"], 4);
+  EXPECT_EQ(data["events"]["aborts"], 0);
+  EXPECT_EQ(data["dropped"]["checksum"], 0);
+  cluster.Stop();
+  EXPECT_THAT(sandbox.Leftovers(), IsEmpty());
+}
+
+TEST(ClusterRun, WhoseWorkersFormNoRingHoldsWithTheReasonUntilAnotherJoins) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 0);
+  cluster.JoinWith({"--advertise", "127.0.0.2"});
+  cluster.JoinWith({"--advertise", "127.0.0.2"});
+  const auto run =
+      sandbox.Start(RunCommand(WriteQuadratic(sandbox), {"run.workers=2", "network.transport=tcp"},
+                               {"--head", cluster.address(), "--json"}));
+  std::string waits_for;
+  EXPECT_TRUE(Eventually([&] {
+    const json status = cluster.Status();
+    if (status.value("runs", json::array()).empty()) return false;
+    waits_for = status["runs"][0].value("waits_for", "");
+    return status["runs"][0]["state"] == "paused" &&
+           waits_for.find("nobody can connect to slot 0") != std::string::npos;
+  })) << waits_for;
+  EXPECT_THAT(waits_for, HasSubstr("slot 1"));
+  cluster.Join(2);
+  ASSERT_EQ(run->WaitExit(), 0) << run->Describe() << cluster.head().Describe();
+  EXPECT_EQ(run->Json()["data"]["replicas_equal"], true);
+  cluster.Stop();
+}
+
 TEST(ClusterRun, GoesOnWhenItsFollowerDetaches) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 2);

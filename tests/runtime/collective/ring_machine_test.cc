@@ -20,7 +20,7 @@ Fence FenceOf(std::uint32_t attempt) {
 // A link that keeps everything, to put single messages before the machine.
 class RecordingLink final : public RingLink {
  public:
-  std::uint64_t Connect(const RingJob&, const RingMember&) override { return 0; }
+  std::uint64_t Connect(const RingJob&, const RingMember&, const RingMember&) override { return 0; }
   std::uint64_t SendCredit(NodeId, const Fence&, RingCredit credit) override {
     credits.push_back(credit.limit);
     return 0;
@@ -33,6 +33,7 @@ class RecordingLink final : public RingLink {
     return 0;
   }
   void Disconnect() override { ++disconnects; }
+  void DisconnectNext() override { ++disconnects; }
 
   std::vector<std::uint32_t> credits;
   std::vector<ChunkHeader> headers;

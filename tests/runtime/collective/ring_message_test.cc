@@ -50,11 +50,12 @@ TEST(RingMessage, ChunkHeadersComeBackAsTheyWere) {
 }
 
 TEST(RingMessage, HelloAndCreditComeBackAsTheyWere) {
-  const auto hello =
-      DecodeRingMessage(Bytes({.fence = kFence, .body = RingHello{.from = {1, 2}, .to = {3, 4}}}));
+  const auto hello = DecodeRingMessage(
+      Bytes({.fence = kFence, .body = RingHello{.from = {1, 2}, .to = {3, 4}, .from_next = true}}));
   ASSERT_OK(hello);
   EXPECT_EQ(std::get<RingHello>(hello->body).from, (NodeId{1, 2}));
   EXPECT_EQ(std::get<RingHello>(hello->body).to, (NodeId{3, 4}));
+  EXPECT_TRUE(std::get<RingHello>(hello->body).from_next);
   const auto credit =
       DecodeRingMessage(Bytes({.fence = kFence, .body = RingCredit{.limit = 4000000000}}));
   ASSERT_OK(credit);

@@ -347,5 +347,73 @@ TEST(ZmqRing, JunkOnThePortDisturbsNothing) {
   for (const int fd : sockets) ::close(fd);
 }
 
+// ------------------------------------------------------- a member that only opens connections ----
+
+TEST(ZmqRing, AMemberToWhichNobodyCanConnectOpensBothOfItsEdges) {
+  for (const std::uint32_t world_size : {2U, 3U, 4U}) {
+    for (const std::size_t floats : {std::size_t{1}, std::size_t{61706}, std::size_t{1000003}}) {
+      SCOPED_TRACE(testing::Message() << "K " << world_size << ", floats " << floats);
+      Cluster cluster(world_size, floats, RingTransport::kTcp,
+                      {.chunk_bytes = kLeafBytes, .credits = 2});
+      for (std::uint32_t rank = 1; rank < world_size; rank += 2) {
+        cluster.members[rank].endpoint.tcp.clear();
+      }
+      for (std::uint32_t round = 1; round <= 3; ++round) {
+        cluster.ExpectMean(cluster.Run(FenceOf(round)));
+      }
+      cluster.ExpectMean(cluster.Run(FenceOf(4, /*view=*/2)));
+      for (const auto& ring : cluster.rings) EXPECT_EQ(ring->Dropped().checksum, 0u);
+    }
+  }
+}
+
+TEST(ZmqRing, AnAbortOnAnEdgeThatTheNextMemberOpenedLeavesNothingBehind) {
+  Cluster cluster(3, 2000000, RingTransport::kTcp, {.chunk_bytes = kLeafBytes});
+  cluster.members[1].endpoint.tcp.clear();
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    std::vector<std::future<Cluster::Result>> futures;
+    const std::uint64_t before = cluster.rings[0]->ProgressCounter();
+    for (std::uint32_t rank = 0; rank < 3; ++rank) {
+      futures.push_back(cluster.Start(rank, FenceOf(attempt)));
+    }
+    // Until chunks flow.
+    while (cluster.rings[0]->ProgressCounter() == before) std::this_thread::yield();
+    for (const auto& ring : cluster.rings) ring->Abort(FenceOf(attempt));
+    for (auto& future : futures) {
+      const Cluster::Result result = Cluster::Wait(future);
+      if (!result.ok()) {
+        EXPECT_THAT(result, HasCode(absl::StatusCode::kAborted));
+      }
+    }
+  }
+  cluster.ExpectMean(cluster.Run(FenceOf(11)));
+}
+
+TEST(ZmqRing, ADyingPredecessorIsNamedByWhoeverConnectedToIt) {
+  Cluster cluster(3, 1000000, RingTransport::kTcp, {.chunk_bytes = kLeafBytes});
+  cluster.members[1].endpoint.tcp.clear();
+  auto first = cluster.Start(0, FenceOf(1));
+  auto second = cluster.Start(1, FenceOf(1));
+  // Until they are connected; the third one never comes, so that it ends nowhere.
+  while (cluster.rings[1]->ProgressCounter() == 0) std::this_thread::yield();
+  cluster.rings[0].reset();
+  EXPECT_THAT(Cluster::Wait(first), HasCode(absl::StatusCode::kAborted));
+  const Cluster::Result result = Cluster::Wait(second);
+  ASSERT_THAT(result, HasCode(absl::StatusCode::kUnavailable));
+  EXPECT_NE(result.status().message().find("connection of rank 0"), std::string::npos)
+      << result.status();
+}
+
+TEST(ZmqRing, TwoToWhichNobodyCanConnectAreNoNeighbours) {
+  Cluster cluster(3, 1000, RingTransport::kTcp);
+  cluster.members[1].endpoint.tcp.clear();
+  cluster.members[2].endpoint.tcp.clear();
+  auto first = cluster.Start(0, FenceOf(1));
+  auto second = cluster.Start(1, FenceOf(1));
+  EXPECT_THAT(Cluster::Wait(second), HasCode(absl::StatusCode::kUnavailable));
+  cluster.rings[0]->Abort(FenceOf(1));
+  EXPECT_THAT(Cluster::Wait(first), HasCode(absl::StatusCode::kAborted));
+}
+
 }  // namespace
 }  // namespace runtime
