@@ -381,14 +381,13 @@ void Monitor::End(const absl::Status& status) {
     }
     summary.steps = round_->step();
     summary.synchronizations = round_->synchronizations();
+    summary.paper_counts = past_.paper_counts;
+    summary.paper_counts += round_->paper_counts();
     summary.reached_step = round_->reached_step();
     summary.last_test = round_->last_test();
     summary.best_accuracy = round_->best_accuracy();
     summary.trainable = reference_->trainable;
     summary.total = reference_->total;
-    summary.state_bytes = options_.config.strategy.name == Strategy::kFda
-                              ? StateBytes(EstimatorOptionsOf(options_.config, summary.trainable))
-                              : 0;
     summary.seconds = runtime::ToSeconds(context_->Now() - began_);
     summary.root = round_->root();
     // The round machine fails the run at the first commit whose roots differ.

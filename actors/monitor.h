@@ -85,7 +85,7 @@ struct RunSummary {
   double theta = 0;
   std::uint64_t trainable = 0;
   std::uint64_t total = 0;
-  std::uint64_t state_bytes = 0;  // One state, as the paper counts.
+  RunCounts paper_counts;
   runtime::Ledger sent;
   runtime::Drops dropped;
   double seconds = 0;          // From the first view to the end.
@@ -209,6 +209,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     runtime::Ledger sent;
     runtime::Drops dropped;
     std::uint64_t samples = 0;
+    RunCounts paper_counts;  // Of rounds that were given up by a rollback.
   };
 
   // Membership (monitor_members.cc).

@@ -179,6 +179,7 @@ void Monitor::GoOnFrom(RunPosition position) {
   commits_.clear();
   recent_orders_.clear();
   last_order_ = 0;
+  past_.paper_counts += round_->paper_counts();
   if (absl::Status made = MakeRound(); !made.ok()) return Fail(made);
   round_->Resume(position);
   if (stop_requested_) round_->RequestStop();

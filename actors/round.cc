@@ -68,8 +68,13 @@ RoundActions Round::OnReport(std::uint32_t rank, const StateReport& report, Time
   states_[rank] = report.state;
   if (!IsComplete(rank)) return {};
   if (sequence_ > 0) NoteStepTime(now);
-  step_ = expected_step;
+  AdvanceTo(expected_step);
   return Decide(now);
+}
+
+void Round::AdvanceTo(std::uint64_t step) {
+  if (step > step_) paper_counts_.member_steps += (step - step_) * members_.size();
+  step_ = step;
 }
 
 bool Round::EvaluationIsDue() const {
@@ -194,7 +199,7 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
   RoundActions actions;
   if (unasked) {
     NoteStepTime(now);
-    step_ = ready.step;
+    AdvanceTo(ready.step);
     purpose_ = ready.purpose;
     owed_ = purpose_;
     if (now < not_before_ && !lacks_workers() && !IsEnding()) {
@@ -267,6 +272,7 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
 
 RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {
   root_ = root;
+  paper_counts_.member_synchronizations += members_.size();
   const bool ending = IsEnding() && pace == Pace::kAsPlanned;
   // A mean that was tested at this very step is the model that is committed: the ring is exact.
   const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;

@@ -31,6 +31,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/averaging/cost.h"
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/journal_record.h"
@@ -212,6 +213,8 @@ class Round {
   }
   // OK, or why the members of the present view form no ring: START is refused.
   const absl::Status& no_ring() const { return no_ring_; }
+  // For the bytes that the paper's formula gives.
+  const RunCounts& paper_counts() const { return paper_counts_; }
   // Last words of each member, for the result; by rank, empty until FINISHED.
   const std::vector<std::optional<Finished>>& finished() const { return finished_; }
   // For how long the others have waited for the step of this member, if longer than is usual
@@ -291,6 +294,8 @@ class Round {
 
   // Notes that `rank` did what the phase asks for; true if it was the last one to.
   bool IsComplete(std::uint32_t rank);
+  // All members are at `step`.
+  void AdvanceTo(std::uint64_t step);
   // Names the members, by rank in `roots`, whose root is not the right one; without `right`, not
   // the one that most hold.
   absl::Status CheckRoots(const std::vector<runtime::Hash128>& roots,
@@ -343,6 +348,7 @@ class Round {
   std::vector<Ready> ready_;
   std::vector<Done> done_;
   std::vector<std::optional<Finished>> finished_;
+  RunCounts paper_counts_;
   std::uint32_t saver_ = 0;  // The rank whose model becomes model.pt.
   std::vector<bool> gone_;   // Lost while all finished.
   RingPurpose purpose_ = RingPurpose::kSynchronize;

@@ -55,6 +55,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
     weights_.push_back(members_[rank].weight);
   }
   fence_.view = Next(fence_.view);
+  if (paper_counts_.initial_members == 0) paper_counts_.initial_members = world_size;
   states_.assign(world_size, LocalState{});
   ready_.assign(world_size, Ready{});
   done_.assign(world_size, Done{});
@@ -126,6 +127,8 @@ void Round::Resume(const RunPosition& position) {
   fence_.round = position.round;
   if (!position.root.IsNull()) root_ = position.root;
   step_ = synchronized_step_ = tested_step_ = position.step;
+  // The journal does not tell who took the steps before: the members of the last view, say.
+  paper_counts_ = CountsOf(position.members.size(), position.step, Number(position.round));
   phase_ = Phase::kHolding;
 }
 

@@ -15,6 +15,13 @@ struct RunCounts {
   std::uint64_t member_synchronizations = 0;  // Sum over synchronizations of the members in it.
   std::uint64_t member_steps = 0;             // Sum over steps of the members that took it.
   std::uint64_t initial_members = 0;          // Members of the first view.
+
+  RunCounts& operator+=(const RunCounts& later) {
+    member_synchronizations += later.member_synchronizations;
+    member_steps += later.member_steps;
+    if (initial_members == 0) initial_members = later.initial_members;
+    return *this;
+  }
 };
 
 RunCounts CountsOf(std::uint64_t members, std::uint64_t steps, std::uint64_t synchronizations);

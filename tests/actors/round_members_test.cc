@@ -341,6 +341,21 @@ TEST(RoundMembers, AfterFiveAttemptsTheRoundIsCancelledAndTheNextWaits) {
   EXPECT_THAT(Lines(table.AllDone()), ElementsAre("commit", "synchronized round 1 at step 5"));
 }
 
+TEST(RoundMembers, ThePapersBytesCountWhoWasThere) {
+  Table table;
+  table.RunToRing();
+  table.AllDone();
+  EXPECT_EQ(table.round->paper_counts().member_steps, 3u);
+  table.Lose({12});
+  table.AllReport(0);
+  table.AllReport(11);
+  table.AllReady(RingPurpose::kSynchronize, 2);
+  table.AllDone();
+  EXPECT_EQ(table.round->paper_counts().member_steps, 3u + 2u);
+  EXPECT_EQ(table.round->paper_counts().member_synchronizations, 3u + 2u);
+  EXPECT_EQ(table.round->paper_counts().initial_members, 3u);
+}
+
 TEST(RoundMembers, ALastSynchronizationThatFailsFiveTimesFailsTheRun) {
   SyncPolicyOptions policy = Table::Fda();
   policy.max_steps = 1;
