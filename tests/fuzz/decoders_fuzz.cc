@@ -52,10 +52,12 @@ void EachMessage(const Visit& visit) {
          actors::StopRun, actors::RunsReply, actors::RunsRequest, actors::FilePart,
          actors::FetchPart, actors::LeavingNodes, actors::LeaveNode, actors::StatusReply,
          actors::StatusRequest, actors::DownRequest, actors::ProcessExited>(visit);
-  EachOf<runtime::Join, runtime::Welcome, runtime::Refused, runtime::Heartbeat,
-         runtime::HeartbeatAnswer, runtime::Goodbye, runtime::Evicted, runtime::Registered,
-         runtime::RegisterName, runtime::Resolved, runtime::ResolveName, runtime::Spawned,
-         runtime::SpawnActor>(visit);
+  EachOf<runtime::membership::Join, runtime::membership::Welcome, runtime::membership::Refused,
+         runtime::membership::Heartbeat, runtime::membership::HeartbeatAnswer,
+         runtime::membership::Goodbye, runtime::membership::Evicted,
+         runtime::membership::Registered, runtime::membership::RegisterName,
+         runtime::membership::Resolved, runtime::membership::ResolveName,
+         runtime::membership::Spawned, runtime::membership::SpawnActor>(visit);
 }
 
 // ------------------------------------------------------------------------------ control plane --
