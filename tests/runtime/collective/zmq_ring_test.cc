@@ -367,6 +367,7 @@ TEST(ZmqRing, AMemberToWhichNobodyCanConnectOpensBothOfItsEdges) {
   }
 }
 
+#ifndef RONDO_SANITIZED  // Where the ring may end before the abort comes.
 TEST(ZmqRing, AnAbortOnAnEdgeThatTheNextMemberOpenedLeavesNothingBehind) {
   Cluster cluster(3, 2000000, RingTransport::kTcp, {.chunk_bytes = kLeafBytes});
   cluster.members[1].endpoint.tcp.clear();
@@ -388,6 +389,7 @@ TEST(ZmqRing, AnAbortOnAnEdgeThatTheNextMemberOpenedLeavesNothingBehind) {
   }
   cluster.ExpectMean(cluster.Run(FenceOf(11)));
 }
+#endif
 
 TEST(ZmqRing, ADyingPredecessorIsNamedByWhoeverConnectedToIt) {
   Cluster cluster(3, 1000000, RingTransport::kTcp, {.chunk_bytes = kLeafBytes});
