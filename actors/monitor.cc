@@ -393,7 +393,10 @@ void Monitor::End(const absl::Status& status) {
     // The round machine fails the run at the first commit whose roots differ.
     summary.replicas_equal = status.ok() && summary.synchronizations > 0;
   }
+  // Whoever waits for a checkpoint waits for nothing any more.
+  const std::function<void()> taken = std::exchange(after_last_checkpoint_, nullptr);
   listener_.OnRunEnded(options_.run, summary);
+  if (taken != nullptr) taken();
 }
 
 }  // namespace actors

@@ -68,10 +68,9 @@ std::uint32_t ComputeThreads() {
 }
 
 // Where others reach us; the ring and the transfer each take a port of it.
-template <typename SocketOptions>
-absl::StatusOr<SocketOptions> ListenOptions(const Options& options, runtime::NodeId id,
-                                            const std::string& local_host) {
-  SocketOptions listen{.node = id, .listen_host = local_host, .advertised_host = local_host};
+absl::StatusOr<runtime::ListenOptions> ListenOptionsOf(const Options& options,
+                                                       const std::string& local_host) {
+  runtime::ListenOptions listen{.host = local_host, .advertised_host = local_host};
   if (!options.advertise.empty()) {
     ASSIGN_OR_RETURN(listen.advertised_host, runtime::ParseHost(options.advertise));
   }
@@ -113,13 +112,10 @@ absl::Status RunWorker(const Options& options) {
   const runtime::SteadyClock clock;
   runtime::ZmqTransport transport(
       {.self = id, .role = runtime::ZmqTransportOptions::Role::kConnect, .address = head});
-  ASSIGN_OR_RETURN(const auto ring_options,
-                   ListenOptions<runtime::ZmqRingOptions>(options, id, local_host));
-  ASSIGN_OR_RETURN(const auto ring, runtime::ZmqRing::Create(ring_options));
-  ASSIGN_OR_RETURN(auto transfer_options,
-                   ListenOptions<runtime::ZmqTransferOptions>(options, id, local_host));
-  transfer_options.silent_visits = 1;
-  ASSIGN_OR_RETURN(const auto transfer, runtime::ZmqTransfer::Create(transfer_options));
+  ASSIGN_OR_RETURN(const runtime::ListenOptions listen, ListenOptionsOf(options, local_host));
+  ASSIGN_OR_RETURN(const auto ring, runtime::ZmqRing::Create({.node = id, .listen = listen}));
+  ASSIGN_OR_RETURN(const auto transfer, runtime::ZmqTransfer::Create(
+                                            {.node = id, .listen = listen, .silent_visits = 1}));
 
   runtime::Node node(
       NodeOptionsOf(options, id, host_key, ring->endpoint().tcp, transfer->endpoint().tcp, log),

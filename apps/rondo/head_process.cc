@@ -86,17 +86,16 @@ absl::StatusOr<std::unique_ptr<HeadProcess>> HeadProcess::Start(HeadProcessOptio
 
 absl::Status HeadProcess::PrepareCheckpoints(runtime::NodeId id) {
   const bool any = options_.listen.host == "0.0.0.0" || options_.listen.host == "::";
-  runtime::ZmqTransferOptions transfer{
-      .node = id,
-      .listen_host = any ? "*" : options_.listen.host,
+  runtime::ListenOptions listen{
+      .host = any ? "*" : options_.listen.host,
       .advertised_host = options_.advertise.empty() ? options_.listen.host : options_.advertise};
   // The first of them is for broadcasts.
   if (options_.broadcast_ports.has_value() &&
       options_.broadcast_ports->first < options_.broadcast_ports->last) {
-    transfer.first_port = static_cast<std::uint16_t>(options_.broadcast_ports->first + 1);
-    transfer.last_port = options_.broadcast_ports->last;
+    listen.first_port = static_cast<std::uint16_t>(options_.broadcast_ports->first + 1);
+    listen.last_port = options_.broadcast_ports->last;
   }
-  ASSIGN_OR_RETURN(transfer_, runtime::ZmqTransfer::Create(transfer));
+  ASSIGN_OR_RETURN(transfer_, runtime::ZmqTransfer::Create({.node = id, .listen = listen}));
   disk_ = std::make_unique<runtime::ThreadExecutor>(runtime::ThreadExecutor::Options{
       .thread_name = "rondo-disk",
       .on_failure = [this](const absl::Status& why) { node_->RequestEnd(why); }});

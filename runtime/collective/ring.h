@@ -124,8 +124,6 @@ class Ring {
   // ring no longer touches the job's buffers. If that job is over already, the connections that
   // served it are not used again: call it for every fence that is not committed.
   virtual void Abort(const Fence& fence) = 0;
-  // Bytes that move forward only (chunks sent, received): a watchdog reads it from any thread.
-  virtual std::uint64_t ProgressCounter() const = 0;
   // Of the present job, as of a moment ago. Any thread.
   virtual RingFlow Flow() const = 0;
 };

@@ -21,15 +21,13 @@
 #include "runtime/base/mutex.h"
 #include "runtime/collective/ring.h"
 #include "runtime/collective/ring_allreduce.h"
+#include "runtime/collective/zmq_listen.h"
 
 namespace runtime {
 
 struct ZmqRingOptions {
   NodeId node;
-  std::string listen_host = "127.0.0.1";  // Numeric address, or "*" for all.
-  std::string advertised_host;            // What the others connect to; empty: listen_host.
-  std::uint16_t first_port = 0;           // Range to listen in; 0: the system chooses.
-  std::uint16_t last_port = 0;
+  ListenOptions listen = {};
 };
 
 // What ring sockets counted. Any thread.
@@ -57,7 +55,8 @@ class ZmqRing final : public Ring {
   RingEndpoint endpoint() const override { return endpoint_; }
   void Start(RingJob job, Done done) override;
   void Abort(const Fence& fence) override;
-  std::uint64_t ProgressCounter() const override { return counters_.progress.load(); }
+  // Bytes of chunks sent and received since its creation.
+  std::uint64_t ProgressCounter() const { return counters_.progress.load(); }
   RingFlow Flow() const override;
   // All that this ring put on the wire since its creation: payload, headers, ZMTP's framing and
   // handshakes, credits.

@@ -5,6 +5,8 @@
 #ifndef RONDO_RUNTIME_COLLECTIVE_ZMQ_RING_DIAL_H_
 #define RONDO_RUNTIME_COLLECTIVE_ZMQ_RING_DIAL_H_
 
+#include <absl/status/status.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,7 +38,7 @@ class ZmqRingDial {
   bool Send(zmq_msg_t& body);
   // Receives the first part of a message, if one is there; the others by Receive(socket()).
   bool Receive(ZmqMessage& first) { return input_.Receive(first); }
-  void* socket() const { return socket_; }
+  void* socket() const { return socket_.get(); }
 
   void SetFailure(std::string why);
   // Why the connection cannot be used any more, once.
@@ -44,14 +46,15 @@ class ZmqRingDial {
 
   // What to wait for.
   ZmqInput* input() { return &input_; }
-  ZmqInput* events() { return &events_input_; }
+  ZmqInput* events() { return monitor_.input(); }
 
  private:
+  absl::Status Connect(void* context, const std::string& address, std::size_t max_bytes);
   void ReadEvents();
 
-  void* socket_ = nullptr;
-  void* events_ = nullptr;  // PAIR: what happens to the connection.
-  ZmqInput input_, events_input_;
+  ZmqSocket socket_;           // DEALER.
+  ConnectionMonitor monitor_;  // After socket_, so that it is gone first.
+  ZmqInput input_;
   std::string failure_;
   bool failure_is_news_ = false;
 };

@@ -18,33 +18,16 @@
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 #include "runtime/collective/ring_order.h"
-#include "runtime/net/address.h"
+#include "runtime/collective/zmq_listen.h"
 #include "runtime/net/zmq_handles.h"
 
 namespace runtime {
 namespace {
 
-constexpr int kHandshakeMilliseconds = 3000;
-constexpr int kBacklog = 512;
 // Members whose hello is remembered; more than a ring has, so that strangers push nobody out.
 constexpr std::size_t kMaxRoutes = 2 * kMaxWorldSize;
 constexpr std::size_t kMaxParts = 3;
 constexpr char kBadCredit[] = "a credit that does not decode";
-std::uint64_t FramedBytes(std::size_t bytes) { return bytes + (bytes > 255 ? 9 : 2); }
-
-void SetMaxMessage(void* socket, std::size_t bytes) {
-  const auto value = static_cast<std::int64_t>(bytes);
-  const int result = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &value, sizeof(value));
-  REQUIRE(result == 0);
-}
-
-std::string LastError() { return zmq_strerror(zmq_errno()); }
-
-// IPv6 addresses stand in brackets.
-std::string HostInAddress(const std::string& host) {
-  const bool bare = host.find(':') != std::string::npos && host.front() != '[';
-  return bare ? "[" + host + "]" : host;
-}
 
 }  // namespace
 
@@ -67,51 +50,15 @@ ZmqRingLink::~ZmqRingLink() {
 }
 
 absl::Status ZmqRingLink::Bind() {
-  listener_ = zmq_socket(context_, ZMQ_ROUTER);
-  if (listener_ == nullptr) {
-    return absl::ResourceExhaustedError(absl::StrCat("ring socket: ", LastError()));
-  }
-  SetOption(listener_, ZMQ_LINGER, 0);
-  SetOption(listener_, ZMQ_BACKLOG, kBacklog);
-  SetOption(listener_, ZMQ_HANDSHAKE_IVL, kHandshakeMilliseconds);
-  // A ZAP domain makes libzmq refuse ZMTP 1 and 2, whose peers can end the process in 4.3.4.
-  // Without a handler it has no other effect.
-  constexpr std::string_view kDomain = "rondo";
-  REQUIRE(zmq_setsockopt(listener_, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size()) == 0);
-  SetOption(listener_, ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
+  ASSIGN_OR_RETURN(listener_, NewZmqSocket(context_, ZMQ_ROUTER));
+  const bool ipv6 = options_.listen.host.find(':') != std::string::npos;
+  SetCommonOptions(listener_.get(), ipv6, kMaxChunkBytes);
+  SetOption(listener_.get(), ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
   // What cannot be sent is an error, not lost without a word.
-  SetOption(listener_, ZMQ_ROUTER_MANDATORY, 1);
-  SetOption(listener_, ZMQ_IPV6, options_.listen_host.find(':') != std::string::npos ? 1 : 0);
-  SetMaxMessage(listener_, kMaxChunkBytes);
-  RETURN_IF_ERROR(BindTcp());
-  // An abstract name: nothing on disk to leave behind.
-  const std::string name = "ipc://@rondo-" + options_.node.ToString();
-  if (zmq_bind(listener_, name.c_str()) != 0) {
-    return absl::UnavailableError(absl::StrCat("cannot listen at ", name, ": ", LastError()));
-  }
-  endpoint_.ipc = name;
-  from_listener_ = ZmqInput(listener_);
-  // Without a key this member is on a host of its own: its neighbours use tcp.
-  endpoint_.host_key = HostKey().value_or("");
-  return absl::OkStatus();
-}
-
-absl::Status ZmqRingLink::BindTcp() {
-  const std::string host = HostInAddress(options_.listen_host);
-  const int first = options_.first_port, last = std::max<int>(first, options_.last_port);
-  for (int port = first; port <= last && endpoint_.tcp.empty(); ++port) {
-    const std::string address = absl::StrCat("tcp://", host, ":", port == 0 ? "*" : "",
-                                             port == 0 ? "" : std::to_string(port));
-    if (zmq_bind(listener_, address.c_str()) == 0) endpoint_.tcp = LastEndpoint(listener_);
-  }
-  if (endpoint_.tcp.empty()) {
-    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen_host, " port ",
-                                               first, " to ", last, ": ", LastError()));
-  }
-  if (!options_.advertised_host.empty()) {
-    const std::string port = endpoint_.tcp.substr(endpoint_.tcp.rfind(':'));
-    endpoint_.tcp = "tcp://" + HostInAddress(options_.advertised_host) + port;
-  }
+  SetOption(listener_.get(), ZMQ_ROUTER_MANDATORY, 1);
+  ASSIGN_OR_RETURN(endpoint_, ListenForMembers(listener_.get(), options_.listen,
+                                               absl::StrCat("rondo-", options_.node.ToString())));
+  from_listener_ = ZmqInput(listener_.get());
   return absl::OkStatus();
 }
 
@@ -186,8 +133,7 @@ void ZmqRingLink::DisconnectNext() {
 
 void ZmqRingLink::Close() {
   Disconnect();
-  if (listener_ != nullptr) zmq_close(listener_);
-  listener_ = nullptr;
+  listener_.reset();
   from_listener_ = ZmqInput();
   // Returns when libzmq has let go of every message, because nothing lingers.
   if (context_ != nullptr) {
@@ -200,13 +146,14 @@ void ZmqRingLink::Close() {
 bool ZmqRingLink::SendToRoute(const Route& route, std::span<const std::byte> bytes, bool more) {
   from_listener_.Touch();
   const int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
-  return zmq_send(listener_, route.id.data(), route.id.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) >= 0 &&
-         zmq_send(listener_, bytes.data(), bytes.size(), flags) >= 0;
+  return zmq_send(listener_.get(), route.id.data(), route.id.size(), ZMQ_DONTWAIT | ZMQ_SNDMORE) >=
+             0 &&
+         zmq_send(listener_.get(), bytes.data(), bytes.size(), flags) >= 0;
 }
 
 std::uint64_t ZmqRingLink::SendHello(ZmqRingDial& way, const RingHello& hello) {
   const auto bytes = encoder_.Encode({.fence = fence_, .body = hello});
-  return way.Send(bytes) ? Booked(FramedBytes(bytes.size())) : 0;
+  return way.Send(bytes) ? Booked(BytesOnWire(bytes.size())) : 0;
 }
 
 std::uint64_t ZmqRingLink::RepeatHelloToNext() {
@@ -220,11 +167,11 @@ std::uint64_t ZmqRingLink::RepeatHelloToPrevious() {
 std::uint64_t ZmqRingLink::SendCredit(NodeId previous, const Fence& fence, RingCredit credit) {
   const auto bytes = encoder_.Encode({.fence = fence, .body = credit});
   if (OpensWayToPrevious()) {
-    return to_previous_.Send(bytes) ? Booked(FramedBytes(bytes.size())) : 0;
+    return to_previous_.Send(bytes) ? Booked(BytesOnWire(bytes.size())) : 0;
   }
   const Route* const route = RouteTo(previous, /*from_next=*/false);
   if (route == nullptr || listener_ == nullptr || !SendToRoute(*route, bytes, false)) return 0;
-  return Booked(FramedBytes(bytes.size()));
+  return Booked(BytesOnWire(bytes.size()));
 }
 
 bool ZmqRingLink::SendChunkParts(std::span<const std::byte> header, zmq_msg_t& body) {
@@ -232,7 +179,7 @@ bool ZmqRingLink::SendChunkParts(std::span<const std::byte> header, zmq_msg_t& b
   const Route* const route = RouteTo(next_.node, /*from_next=*/true);
   if (to_next_.HasFailed()) return false;
   if (route == nullptr || !SendToRoute(*route, header, true) ||
-      zmq_msg_send(&body, listener_, ZMQ_DONTWAIT) < 0) {
+      zmq_msg_send(&body, listener_.get(), ZMQ_DONTWAIT) < 0) {
     to_next_.SetFailure("its connection to here is gone");
     return false;
   }
@@ -253,7 +200,7 @@ std::uint64_t ZmqRingLink::SendChunk(const Fence& fence, const ChunkHeader& head
     return 0;
   }
   counters_.progress.fetch_add(floats.size_bytes(), std::memory_order_relaxed);
-  return Booked(FramedBytes(bytes.size()) + FramedBytes(floats.size_bytes()));
+  return Booked(BytesOnWire(bytes.size()) + BytesOnWire(floats.size_bytes()));
 }
 
 const ZmqRingLink::Route* ZmqRingLink::RouteTo(NodeId node, bool from_next) const {
@@ -310,13 +257,13 @@ bool ZmqRingLink::TakeFromListener(RingAllreduce& machine) {
   if (!from_listener_.Receive(parts[0])) return false;
   std::size_t count = 1;
   for (; count < kMaxParts && parts[count - 1].more(); ++count) {
-    if (!parts[count].Receive(listener_)) break;
+    if (!parts[count].Receive(listener_.get())) break;
   }
   if (parts[count - 1].more()) {
     // Whole messages arrive at once, so the rest is here.
     for (bool more = true; more;) {
       ZmqMessage rest;
-      more = rest.Receive(listener_) && rest.more();
+      more = rest.Receive(listener_.get()) && rest.more();
     }
     count = 0;
   }

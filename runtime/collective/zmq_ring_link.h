@@ -75,7 +75,6 @@ class ZmqRingLink final : public RingLink {
   ZmqRingLink(const ZmqRingOptions& options, RingCounters& counters)
       : options_(options), counters_(counters) {}
   absl::Status Bind();
-  absl::Status BindTcp();
   std::uint64_t OpenWays(const RingEndpoint& self);
   bool KeepsWays(const RingJob& job, const RingMember& previous, const RingMember& next) const;
   const Route* RouteById(std::string_view id) const;
@@ -105,7 +104,7 @@ class ZmqRingLink final : public RingLink {
   std::vector<float> aligned_;  // For bodies that arrive at odd addresses (small ones may).
 
   void* context_ = nullptr;
-  void* listener_ = nullptr;  // ROUTER.
+  ZmqSocket listener_;  // ROUTER.
   ZmqInput from_listener_;
   // Of the last job that connected.
   bool connected_ = false;  // Its ways have not been closed since.

@@ -19,16 +19,14 @@
 #include "runtime/base/mutex.h"
 #include "runtime/collective/transfer.h"
 #include "runtime/collective/transfer_client.h"
+#include "runtime/collective/zmq_listen.h"
 #include "runtime/net/traffic.h"
 
 namespace runtime {
 
 struct ZmqTransferOptions {
   NodeId node;
-  std::string listen_host = "127.0.0.1";  // Numeric address, or "*" for all.
-  std::string advertised_host;            // What the others connect to; empty: listen_host.
-  std::uint16_t first_port = 0;           // Range to listen in; 0: the system chooses.
-  std::uint16_t last_port = 0;
+  ListenOptions listen = {};
   TransferClientOptions client;
   // So many connections that say nothing are no strangers': of a head that connects back.
   int silent_visits = 0;

@@ -9,8 +9,7 @@
 #include <utility>
 
 #include "runtime/base/status.h"
-#include "runtime/net/address.h"
-#include "runtime/net/zmq_bind.h"
+#include "runtime/collective/zmq_listen.h"
 
 namespace runtime {
 namespace {
@@ -47,32 +46,17 @@ absl::StatusOr<std::unique_ptr<ZmqTransferServer>> ZmqTransferServer::Open(
 absl::Status ZmqTransferServer::Bind(void* context, const ZmqTransferOptions& options) {
   ASSIGN_OR_RETURN(router_, NewZmqSocket(context, ZMQ_ROUTER));
   silent_visits_ = options.silent_visits;
-  Address address = {.host = options.listen_host, .port = options.first_port};
-  SetCommonOptions(router_.get(), address.IsIpv6(), kMaxSealedBytes);
+  const bool ipv6 = options.listen.host.find(':') != std::string::npos;
+  SetCommonOptions(router_.get(), ipv6, kMaxSealedBytes);
   SetOption(router_.get(), ZMQ_ROUTER_MANDATORY, 1);
   SetOption(router_.get(), ZMQ_SNDHWM, 0);  // kMaxQueuedAnswers bounds it.
   SetOption(router_.get(), ZMQ_RCVHWM, static_cast<int>(2 * kMaxQueuedAnswers));
   SetOption(router_.get(), ZMQ_TCP_MAXRT, kStuckMilliseconds);
   ASSIGN_OR_RETURN(events_, ConnectionMonitor::Watch(context, router_.get()));
-  const absl::Status bound =
-      options.first_port == 0
-          ? BindSocket(router_.get(), address)
-          : BindSocketWithin(router_.get(),
-                             {.first = options.first_port,
-                              .last = std::max(options.first_port, options.last_port)},
-                             address);
-  if (!bound.ok()) return absl::UnavailableError(bound.message());
-  if (!options.advertised_host.empty()) address.host = options.advertised_host;
-  endpoint_.tcp = address.ToString();
-  // An abstract name: nothing on disk to leave behind. The ring has the name without the suffix.
-  Address ipc = {.scheme = Address::Scheme::kIpc,
-                 .host = absl::StrCat("rondo-", options.node.ToString(), "-transfer")};
-  const absl::Status local = BindSocket(router_.get(), ipc);
-  if (!local.ok()) return absl::UnavailableError(local.message());
-  endpoint_.ipc = ipc.ToString();
+  ASSIGN_OR_RETURN(endpoint_,
+                   ListenForMembers(router_.get(), options.listen,
+                                    absl::StrCat("rondo-", options.node.ToString(), "-transfer")));
   from_router_ = ZmqInput(router_.get());
-  // Without a key this node is on a host of its own: the others use tcp.
-  endpoint_.host_key = HostKey().value_or("");
   return absl::OkStatus();
 }
 

@@ -123,10 +123,8 @@ std::uint64_t SimRing::SendChunk(const Fence& fence, const ChunkHeader& header,
   std::vector<float> wire(floats.begin(), floats.end());
   if (network_.world_.tamper) network_.world_.tamper(self_, connection_->next, wire);
   const std::size_t bytes = ChunkBytes(header);
-  progress_ += bytes;
   Deliver(*connection_, connection_->last_down, connection_->next, bytes,
-          [from = self_, fence, header, wire = std::move(wire), bytes](SimRing& ring) {
-            ring.progress_ += bytes;
+          [from = self_, fence, header, wire = std::move(wire)](SimRing& ring) {
             const ChunkFate fate = ring.machine_.OnChunk(from, fence, header, wire);
             if (fate == ChunkFate::kStale) ++ring.drops_.fence;
             if (fate == ChunkFate::kCorrupt) ++ring.drops_.checksum;

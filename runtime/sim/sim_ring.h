@@ -60,7 +60,6 @@ class SimRing final : public Ring, private RingLink {
   RingEndpoint endpoint() const override;
   void Start(RingJob job, Done done) override;
   void Abort(const Fence& fence) override;
-  std::uint64_t ProgressCounter() const override { return progress_; }
   RingFlow Flow() const override { return machine_.Flow(); }
 
   const Drops& drops() const { return drops_; }
@@ -96,7 +95,6 @@ class SimRing final : public Ring, private RingLink {
   std::shared_ptr<Connection> connection_;
   // The way back to each neighbour that said hello, the newest.
   std::map<NodeId, std::shared_ptr<Connection>> previous_;
-  std::uint64_t progress_ = 0;
   Drops drops_;
 };
 

@@ -166,18 +166,19 @@ class Bench {
     const Moment last = LastStep(cluster_->folder());
     const bool joined = tests::Eventually([&] { return Joined(); }, kLongest);
     syncs_ = SyncsOf(cluster_->folder()) - 1;
-    Print(StepsPerSecond(begin, calm), StepsPerSecond(first, last), took.count(), joined);
+    Print(StepsPerSecond(begin, calm), StepsPerSecond(first, last), took.count());
+    if (syncs_ > 0) std::printf("         with %zu synchronizations since the first\n", syncs_);
+    if (!joined) std::printf("         not all came in\n");
     run_->Signal(SIGKILL);
     return joined;
   }
 
-  void Print(double calm, double during, double took, bool joined) const {
+  void Print(double calm, double during, double took) const {
     const double megabytes = static_cast<double>(bytes_) / 1e6;
     const double copy = megabytes / copy_seconds_;
     const double rate = (megabytes - 1) / took;  // Of each, until the last one has all.
-    std::printf("%7zu %7.0f %9.1f %9.1f %9.2f %9.2f %9.2f %9.2f %9.2f%s\n", hosts_ - first_,
-                options_.megabits, calm, during, during / calm, took, rate, copy, rate / copy,
-                joined ? "" : "  not all came in");
+    std::printf("%7zu %7.0f %9.1f %9.1f %9.2f %9.2f %9.2f %9.2f %9.2f\n", hosts_ - first_,
+                options_.megabits, calm, during, during / calm, took, rate, copy, rate / copy);
     std::fflush(stdout);
   }
 

@@ -221,7 +221,8 @@ TEST(ZmqTransfer, APortRangeInUseIsAnError) {
   auto transfer = MakeTransfer();
   const std::string tcp = transfer->endpoint().tcp;
   const auto port = static_cast<std::uint16_t>(std::atoi(tcp.substr(tcp.rfind(':') + 1).c_str()));
-  EXPECT_THAT(ZmqTransfer::Create({.node = RandomNodeId(), .first_port = port, .last_port = port}),
+  EXPECT_THAT(ZmqTransfer::Create(
+                  {.node = RandomNodeId(), .listen = {.first_port = port, .last_port = port}}),
               HasCode(absl::StatusCode::kUnavailable));
 }
 
