@@ -38,7 +38,9 @@ void Monitor::Pull(MemberBook& member) {
   // Newcomers share the members out between them.
   pull.donors = DonorsFor(member.ready->transfer.host_key, offered_ == round_->root());
   if (!pull.donors.empty()) {
-    std::ranges::rotate(pull.donors, pull.donors.begin() + member.slot % pull.donors.size());
+    std::rotate(pull.donors.begin(),
+                pull.donors.begin() + static_cast<std::ptrdiff_t>(member.slot % pull.donors.size()),
+                pull.donors.end());
   }
   if (offered_ == round_->root()) {
     pull.donors.push_back(

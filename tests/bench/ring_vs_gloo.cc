@@ -1,5 +1,5 @@
-// Our ring beside Gloo's allreduces, in the same processes, one after the other in each repeat, so
-// that both see the same machine.
+// Our ring beside Gloo's allreduces, and beside its own bare chunk loop (bare_ring.h), in the same
+// processes, one after the other in each repeat, so that all see the same machine.
 //
 // Gloo adds up one buffer in place. Ours reads a model and its base and leaves their mean in a
 // third vector, and hashes and checks every byte on the way. What the same mean costs around a sum
@@ -9,8 +9,9 @@
 //                [--seconds 12]
 //
 // Prints for each world size and length the median and the best time of the slowest rank, and the
-// processor time of all ranks together; on the right ours over Gloo's best in that row, and over
-// Gloo's best and `mean`. A case ends after `repeats`, or after `seconds` and three repeats.
+// processor time of all ranks together; on the right ours over the bare loop, which is what safety
+// costs, over Gloo's best in that row, and over Gloo's best and `mean`. A case ends after
+// `repeats`, or after `seconds` and three repeats.
 #include <absl/strings/str_format.h>
 #include <gloo/allreduce.h>
 #include <gloo/allreduce_bcube.h>
@@ -40,6 +41,7 @@
 #include "runtime/base/kernels.h"
 #include "runtime/base/status.h"
 #include "runtime/collective/ring_benchmark.h"
+#include "tests/bench/bare_ring.h"
 
 namespace {
 
@@ -52,12 +54,13 @@ constexpr std::size_t kWarmUps = 2;
 constexpr std::size_t kFewestRepeats = 3;
 // What is this slow to warm up is left out.
 constexpr Duration kTooSlow = std::chrono::seconds(4);
-const std::vector<std::string> kNames = {"tcp",     "ipc",   "ring", "chunked",
-                                         "halving", "bcube", "mean"};
-constexpr std::size_t kOurs = 2;  // The first two.
-constexpr std::size_t kMean = 6;  // The last; between them is Gloo.
+const std::vector<std::string> kNames = {"tcp",     "ipc",     "tcp",   "ipc", "ring",
+                                         "chunked", "halving", "bcube", "mean"};
+constexpr std::size_t kBare = 2;  // Ours are before it.
+constexpr std::size_t kGloo = 4;
+constexpr std::size_t kMean = 8;  // The last; between them is Gloo.
 // Gets lost for seconds, up to a minute, when there are more processes than cores: then left out.
-constexpr std::size_t kGlooRing = 2;
+constexpr std::size_t kGlooRing = kGloo;
 
 Duration CpuTime() {
   rusage usage = {};
@@ -72,14 +75,24 @@ Duration CpuTime() {
 struct Contenders {
   std::vector<float> values;
   float* pointer = nullptr;
-  std::vector<float> local, base;  // Of `mean`, which uses `values` too.
+  std::vector<float> local, base;  // Of `bare` and `mean`, which use `values` too.
   std::unique_ptr<runtime::BenchmarkMember> tcp, ipc;
+  std::unique_ptr<BareRing> bare_tcp, bare_ipc;
   std::shared_ptr<gloo::rendezvous::Context> context;
   std::vector<std::function<absl::Status()>> run;  // In the order of kNames.
 };
 
 std::function<absl::Status()> Ours(runtime::BenchmarkMember& member, Time deadline) {
   return [&member, deadline] { return member.Run(deadline).status(); };
+}
+
+// The mean of the ranks, over a base of zeros.
+std::function<absl::Status()> Bare(Contenders& all, BareRing& ring, std::uint32_t workers) {
+  return [&all, &ring, mean = static_cast<float>(workers - 1) / 2] {
+    ring.Run(all.local, all.base, all.values);
+    const bool right = all.values.front() == mean && all.values.back() == mean;
+    return right ? absl::OkStatus() : absl::DataLossError("a bare ring gave a wrong mean");
+  };
 }
 
 std::function<absl::Status()> Mean(Contenders& all, std::uint32_t workers) {
@@ -97,7 +110,7 @@ std::function<absl::Status()> Plain(std::shared_ptr<gloo::Algorithm> algorithm) 
   };
 }
 
-// Gloo throws; main's guard catches.
+// Gloo and cppzmq throw; RunCase catches.
 void AddGloo(Contenders& all, std::uint32_t rank, std::uint32_t workers,
              const std::string& folder) {
   gloo::transport::tcp::attr attributes;
@@ -141,7 +154,8 @@ absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
   Contenders all;
   all.values.assign(test.elements, 0.0F);
   all.pointer = all.values.data();
-  all.local = all.base = all.values;
+  all.base = all.values;
+  all.local.assign(test.elements, static_cast<float>(rank));
   runtime::RingBenchmarkOptions options;
   options.workers = test.workers;
   options.elements = test.elements;
@@ -150,7 +164,13 @@ absl::Status RunMember(const Case& test, std::uint32_t rank, SharedBoard& board,
   if (!board.Meet(deadline)) return absl::DeadlineExceededError("a worker is missing");
   options.transport = runtime::RingTransport::kIpc;
   ASSIGN_OR_RETURN(all.ipc, runtime::BenchmarkMember::Create(options, rank, board, deadline));
-  all.run = {Ours(*all.tcp, deadline), Ours(*all.ipc, deadline)};
+  if (!board.Meet(deadline)) return absl::DeadlineExceededError("a worker is missing");
+  ASSIGN_OR_RETURN(all.bare_tcp, BareRing::Create(runtime::RingTransport::kTcp, test.workers,
+                                                  test.elements, rank, board, deadline));
+  ASSIGN_OR_RETURN(all.bare_ipc, BareRing::Create(runtime::RingTransport::kIpc, test.workers,
+                                                  test.elements, rank, board, deadline));
+  all.run = {Ours(*all.tcp, deadline), Ours(*all.ipc, deadline),
+             Bare(all, *all.bare_tcp, test.workers), Bare(all, *all.bare_ipc, test.workers)};
   AddGloo(all, rank, test.workers, folder);
   all.run.push_back(Mean(all, test.workers));
   std::vector<bool> left_out(all.run.size());
@@ -205,7 +225,9 @@ Needed NeededBy(const Case& test, SharedBoard& board, std::size_t which) {
   return needed;
 }
 
-const char* Gap(std::size_t which) { return which == kOurs || which == kMean ? "  " : ""; }
+const char* Gap(std::size_t which) {
+  return which == kBare || which == kGloo || which == kMean ? "  " : "";
+}
 
 // One number for each contender; infinite: left out.
 void PrintRow(const std::string& head, const std::vector<double>& values) {
@@ -217,17 +239,19 @@ void PrintRow(const std::string& head, const std::vector<double>& values) {
       std::printf("%s%9s", Gap(i), "-");
     }
   }
-  const double theirs = *std::min_element(values.begin() + kOurs, values.begin() + kMean);
+  const double theirs = *std::min_element(values.begin() + kGloo, values.begin() + kMean);
   const double same = theirs + values[kMean];
-  std::printf("  %6.2f %6.2f  %6.2f %6.2f\n", values[0] / theirs, values[1] / theirs,
+  std::printf("  %6.2f %6.2f  %6.2f %6.2f  %6.2f %6.2f\n", values[0] / values[kBare],
+              values[1] / values[kBare + 1], values[0] / theirs, values[1] / theirs,
               values[0] / same, values[1] / same);
 }
 
 void PrintHeads() {
-  std::printf("%-22s  %-18s%-38s%-11s  %-13s  %s\n%-22s", "ms for one allreduce", "     ours",
-              "     Gloo", "", "ours / best", "ours / (best + mean)", "  K       MB");
+  std::printf("%-22s%-20s%-20s%-38s%-11s  %-13s  %-13s  %s\n%-22s", "ms for one allreduce",
+              "     ours", "     bare loop", "     Gloo", "", "ours / bare", "ours / best",
+              "ours / (best + mean)", "  K       MB");
   for (std::size_t i = 0; i < kNames.size(); ++i) std::printf("%s%9s", Gap(i), kNames[i].c_str());
-  std::printf("  %6s %6s  %6s %6s\n", "tcp", "ipc", "tcp", "ipc");
+  std::printf("  %6s %6s  %6s %6s  %6s %6s\n", "tcp", "ipc", "tcp", "ipc", "tcp", "ipc");
 }
 
 void Print(const Case& test, SharedBoard& board) {
