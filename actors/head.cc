@@ -387,6 +387,7 @@ void Head::OnSynchronized(std::uint64_t run, const Synchronized& event, double t
                 event.variance_estimate.has_value() ? std::optional<double>(theta) : std::nullopt,
             .contributors = event.contributors,
             .seconds = event.ring_seconds + event.control_seconds,
+            .ring_seconds = event.ring_seconds,
             .ring_bytes = ring - run_->ring_bytes,
             .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation)}});
   run_->ring_bytes = ring;

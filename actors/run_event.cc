@@ -67,6 +67,7 @@ void Visit(Visitor& visit, SyncEvent& event) {
   visit("theta", event.theta);
   visit("contributors", event.contributors);
   visit("seconds", event.seconds);
+  visit("ring_seconds", event.ring_seconds);
   visit("ring_bytes", event.ring_bytes);
   visit("bytes_total", event.bytes_total);
 }

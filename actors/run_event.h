@@ -36,6 +36,7 @@ struct SyncEvent {
   std::optional<double> theta;
   std::uint32_t contributors = 0;
   double seconds = 0;            // From PREPARE to COMMIT.
+  double ring_seconds = 0;       // Of that, the ring of the slowest contributor.
   std::uint64_t ring_bytes = 0;  // Sent for it by all contributors.
   std::uint64_t bytes_total = 0;
 };

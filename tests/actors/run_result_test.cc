@@ -154,6 +154,7 @@ std::vector<RunEvent> EveryEvent() {
                       .theta = 2.0,
                       .contributors = 4,
                       .seconds = 0.01,
+                      .ring_seconds = 0.008,
                       .ring_bytes = 1'500'000}},
       {1.5, EvaluationEvent{.step = 76, .accuracy = 0.9, .samples = 10000, .evaluated = "mean"}},
       {2.0, JoinEvent{.step = 77, .slot = 4, .node = "gpu-a", .workers = 5}},
