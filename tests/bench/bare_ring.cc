@@ -4,11 +4,11 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 #include "runtime/base/kernels.h"
+#include "runtime/base/status.h"
 
 using runtime::ChunkStream;
 using runtime::RingPhase;
@@ -53,17 +53,18 @@ absl::StatusOr<std::unique_ptr<BareRing>> BareRing::Create(RingTransport transpo
   return ring;
 }
 
-void BareRing::Run(std::span<const float> local, std::span<const float> base,
-                   std::span<float> shadow) {
+absl::Status BareRing::Run(std::span<const float> local, std::span<const float> base,
+                           std::span<float> shadow) {
   local_ = local;
   base_ = base;
   shadow_ = shadow;
   for (std::uint32_t i = 0; i < plan_.ChunkCount(rank_); ++i) SendOwn(i);
   zmq::message_t message;
   for (ChunkStream place(plan_, plan_.PreviousRank(rank_)); !place.AtEnd(); place.Advance()) {
-    if (!previous_.recv(message)) throw std::runtime_error("a bare ring stands still");
-    OnChunk(place, message);
+    if (!previous_.recv(message)) return absl::DeadlineExceededError("a bare ring stands still");
+    RETURN_IF_ERROR(OnChunk(place, message));
   }
+  return absl::OkStatus();
 }
 
 void BareRing::SendOwn(std::uint32_t index) {
@@ -74,14 +75,14 @@ void BareRing::SendOwn(std::uint32_t index) {
   Send(next_, out);
 }
 
-void BareRing::OnChunk(const ChunkStream& place, zmq::message_t& message) {
+absl::Status BareRing::OnChunk(const ChunkStream& place, zmq::message_t& message) {
   const runtime::FloatRange range = plan_.chunks()[place.chunk()].range;
   const std::span<float> out = shadow_.subspan(range.begin, range.size());
-  if (message.size() != out.size_bytes()) throw std::runtime_error("a bare ring is out of step");
+  if (message.size() != out.size_bytes()) return absl::InternalError("a bare ring is out of step");
   if (place.phase() == RingPhase::kAllgather) {
     std::memcpy(out.data(), message.data(), out.size_bytes());
     if (place.step() + 1 < plan_.steps()) next_.send(message, zmq::send_flags::none);
-    return;
+    return absl::OkStatus();
   }
   const std::span<const float> base = base_.subspan(range.begin, range.size());
   runtime::AddWeightedDrift({static_cast<const float*>(message.data()), out.size()},
@@ -89,4 +90,5 @@ void BareRing::OnChunk(const ChunkStream& place, zmq::message_t& message) {
   const bool last = plan_.PhaseOf(place.step() + 1) == RingPhase::kAllgather;
   if (last) runtime::Finalize(base, out, static_cast<float>(plan_.world_size()), out);
   Send(next_, out);
+  return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #ifndef RONDO_TESTS_BENCH_BARE_RING_H_
 #define RONDO_TESTS_BENCH_BARE_RING_H_
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include <cstddef>
@@ -22,8 +23,8 @@
 
 class BareRing {
  public:
-  // All members of `board` call it, each in its own process. kTcp or kIpc. libzmq's errors are
-  // thrown, here and below.
+  // All members of `board` call it, each in its own process. kTcp or kIpc. What libzmq refuses is
+  // thrown by cppzmq, here and below.
   static absl::StatusOr<std::unique_ptr<BareRing>> Create(runtime::RingTransport transport,
                                                           std::uint32_t workers,
                                                           std::size_t elements, std::uint32_t rank,
@@ -32,13 +33,14 @@ class BareRing {
 
   // shadow = base + mean of (local - base). All members call it; no two at once, and `shadow` is
   // not touched before all have returned.
-  void Run(std::span<const float> local, std::span<const float> base, std::span<float> shadow);
+  absl::Status Run(std::span<const float> local, std::span<const float> base,
+                   std::span<float> shadow);
 
  private:
   BareRing(std::uint32_t workers, std::size_t elements, std::uint32_t rank);
 
   void SendOwn(std::uint32_t index);
-  void OnChunk(const runtime::ChunkStream& place, zmq::message_t& message);
+  absl::Status OnChunk(const runtime::ChunkStream& place, zmq::message_t& message);
 
   const std::uint32_t rank_;
   const runtime::RingPlan plan_;

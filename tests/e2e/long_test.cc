@@ -92,6 +92,39 @@ TEST(ManyJoinsAndLeaves, FromTwoWorkersToEightAndBackLoseNoRoundAndNoStep) {
   EXPECT_THAT(FloatsOf(folder + "/model.pt"), testing::Each(FloatsOf(folder + "/model.pt")[0]));
 }
 
+// F51 between real processes: each worker goes on alone, and all its steps are in the next mean.
+TEST(HeadDownForTwentySeconds, TheWorkersTrainOnAndEveryStepCounts) {
+  constexpr int kWorkers = 3;
+  Sandbox sandbox;
+  Cluster cluster(sandbox, kWorkers);
+  std::vector<std::string> settings = Endless(kWorkers);
+  settings.insert(settings.end(),
+                  {"model.integer=true", "model.step_time=0.005", "strategy.theta=1e30",
+                   "strategy.max_interval=10", "run.orphan_timeout=60"});
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), settings);
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  cluster.head().Signal(SIGKILL);
+  ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGKILL);
+  const std::uint64_t before = StepsOf(folder);
+  const std::size_t syncs = EventsOf(folder, "sync").size();
+  const auto back = std::chrono::steady_clock::now() + seconds(20);
+  Eventually([&] { return std::chrono::steady_clock::now() >= back; });
+  cluster.ResumeHead();
+  ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() > syncs; }))
+      << cluster.Status().dump();
+  const std::uint64_t after = EventsOf(folder, "sync").back()["step"];
+  std::cout << after - before << " steps of 5 ms while the head was away for 20 s\n";
+  EXPECT_GT(after - before, 1000U);
+  const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
+  EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
+  const json result = LastEvent(folder).value("result", json::object());
+  EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
+  const std::vector<float> model = FloatsOf(folder + "/model.pt");
+  EXPECT_THAT(model, testing::Each(model.at(0)));
+  constexpr double kBatch = 32;
+  EXPECT_EQ(static_cast<double>(model[0]) * kWorkers / 840, result.value("samples", 0.0) / kBatch);
+}
+
 double AccuracyOf(const json& result) { return result.value("accuracy", 0.0); }
 
 // Against a run that nobody joins or leaves, of as many samples.

@@ -71,5 +71,18 @@ TEST(NetEmulator, ABlackHoleSwallowsOneDirectionUntilItIsHealed) {
   EXPECT_OK(copy.get());
 }
 
+TEST(NetEmulator, BehindARouterAHostOpensConnectionsAndNobodyOpensOneToIt) {
+  NEEDS_ROOT_NETWORK();
+  const auto network = NetEmulator::Start(2, {});
+  ASSERT_OK(network);
+  (*network)->SetBehindRouter(1, true);
+  EXPECT_OK(CopySeconds(**network, 1, 0, kBytes));
+  auto copy = std::async(std::launch::async, [&] { return CopySeconds(**network, 0, 1, kBytes); });
+  EXPECT_TRUE(Eventually([&] { return (*network)->CountsOf(0, 1).refused >= 2; }));
+  EXPECT_NE(copy.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+  (*network)->SetBehindRouter(1, false);
+  EXPECT_OK(copy.get());
+}
+
 }  // namespace
 }  // namespace tests

@@ -33,11 +33,14 @@ double TimeOf(const json& event) { return event.value("t", 0.0); }
 // worker, so that the last model tells how many of them were averaged in.
 class Network : public testing::Test {
  protected:
-  void StartRun(int workers, std::vector<std::string> settings) {
+  // Host 0 has the head, each worker one of the next, and one is left for whoever joins later.
+  void StartRun(int workers, std::vector<std::string> settings,
+                const std::vector<std::size_t>& behind_routers = {}) {
     const auto hosts = static_cast<std::size_t>(workers) + 1;
-    auto network = NetEmulator::Start(hosts, {});
+    auto network = NetEmulator::Start(hosts + 1, {});
     ASSERT_OK(network);
     network_ = *std::move(network);
+    for (const std::size_t host : behind_routers) network_->SetBehindRouter(host, true);
     cluster_ = std::make_unique<NetworkCluster>(sandbox_, *network_);
     for (std::size_t host = 1; host < hosts; ++host) cluster_->Join(host);
     ASSERT_TRUE(cluster_->WaitForWorkers(hosts - 1)) << cluster_->Status();
@@ -124,6 +127,25 @@ TEST_F(Network, ABlackHoledRingOfTwoTrainsOnAndSynchronizesWhenItIsHealed) {
         }
         return 0.0;
       }() << " s after that\n";
+  ExpectNobodyWasEvictedAndEveryStepCounts();
+}
+
+// Two of four, of whom one comes later: what they send and get goes over edges that they opened.
+TEST_F(Network, WorkersBehindRoutersTrainAlong) {
+  NEEDS_ROOT_NETWORK();
+  ASSERT_NO_FATAL_FAILURE(StartRun(
+      3, {"strategy.tau=10", "model.step_time=0.005", absl::StrCat("model.dimension=", kFloats)},
+      {2, 4}));
+  cluster_->Join(4);
+  ASSERT_TRUE(Eventually([&] { return Events("join").size() == 4; })) << cluster_->Status();
+  ASSERT_TRUE(WaitForSyncsAfter(TimeOf(Events("join").back()), 5)) << cluster_->Status();
+  for (const json& node : cluster_->Status()["nodes"]) {
+    if (node["role"] != "worker") continue;
+    const std::string name = node["name"];
+    EXPECT_EQ(node["reachable"], name != "host2-0" && name != "host4-0") << node;
+  }
+  EXPECT_GT(network_->CountsOf(0, 2).refused, 0U);  // The head's attempt to connect back.
+  EXPECT_THAT(Events("abort"), IsEmpty());
   ExpectNobodyWasEvictedAndEveryStepCounts();
 }
 

@@ -34,6 +34,7 @@ constexpr std::size_t kPacketsAtOnce = 64;
 constexpr std::size_t kQueuedPackets = 20'000;
 // Packets that a device holds for us, and we for it, while the other side is not on the processor.
 constexpr int kDeviceQueue = 4000;
+constexpr std::size_t kIpv4Header = 20, kDestination = 16;
 constexpr Duration kIdle = std::chrono::milliseconds(500);
 
 Time Now() { return std::chrono::steady_clock::now(); }
@@ -74,7 +75,9 @@ absl::Status SetUp(const char* name) {
 
 // ------------------------------------------------------------------------------------- hosts ----
 
+// Hosts are in one subnet, their routers in another, each at the number of its host.
 std::string NetEmulator::AddressOf(std::size_t host) { return absl::StrCat("10.77.0.", host + 1); }
+std::string NetEmulator::RouterOf(std::size_t host) { return absl::StrCat("10.77.1.", host + 1); }
 
 absl::Status NetEmulator::OpenHost(std::size_t host, Device& device) {
   constexpr char kName[] = "rondo0";
@@ -88,8 +91,7 @@ absl::Status NetEmulator::OpenHost(std::size_t host, Device& device) {
   if (ioctl(device.tun, TUNSETIFF, &request) != 0) return Failed("TUNSETIFF");
   const std::string address = AddressOf(host);
   absl::Status status = Set(kName, SIOCSIFADDR, [&](ifreq& r) { r.ifr_addr = Ipv4(address); });
-  status.Update(
-      Set(kName, SIOCSIFNETMASK, [](ifreq& r) { r.ifr_netmask = Ipv4("255.255.255.0"); }));
+  status.Update(Set(kName, SIOCSIFNETMASK, [](ifreq& r) { r.ifr_netmask = Ipv4("255.255.0.0"); }));
   status.Update(Set(kName, SIOCSIFTXQLEN, [](ifreq& r) { r.ifr_qlen = kDeviceQueue; }));
   status.Update(SetUp(kName));
   status.Update(SetUp("lo"));
@@ -173,6 +175,14 @@ void NetEmulator::SetCard(std::size_t host, double sends_bits_per_second,
   cards_[host].receives.bits_per_second = receives_bits_per_second;
 }
 
+void NetEmulator::SetBehindRouter(std::size_t host, bool on) {
+  const auto number = [](const std::string& address) { return ntohl(inet_addr(address.c_str())); };
+  MutexLock lock(mutex_);
+  routers_.erase(host);
+  if (!on) return;
+  routers_.emplace(host, AddressTranslation(number(AddressOf(host)), number(RouterOf(host))));
+}
+
 NetEmulator::Counts NetEmulator::CountsOf(std::size_t from, std::size_t to) const {
   MutexLock lock(mutex_);
   return edges_[from * devices_.size() + to].counts;
@@ -206,23 +216,34 @@ void NetEmulator::Run() {
 }
 
 void NetEmulator::TakeFrom(std::size_t host, Time now) {
-  char packet[kPacketBytes];
+  unsigned char packet[kPacketBytes];
   MutexLock lock(mutex_);
   for (std::size_t i = 0; i < kPacketsAtOnce; ++i) {
     const ssize_t bytes = read(devices_[host].tun, packet, sizeof(packet));
     if (bytes <= 0) return;
-    Accept(host, packet, static_cast<std::size_t>(bytes), now);
+    Accept(host, {packet, static_cast<std::size_t>(bytes)}, now);
   }
 }
 
-void NetEmulator::Accept(std::size_t from, const char* packet, std::size_t bytes, Time now) {
-  constexpr std::size_t kIpv4Header = 20, kDestination = 16;
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(packet[at]); };
+bool NetEmulator::PassRouters(std::size_t from, std::size_t to, std::span<unsigned char> packet) {
+  const auto out = routers_.find(from);
+  if (out != routers_.end() && !out->second.Outgoing(packet)) return false;
+  const auto in = routers_.find(to);
+  const bool to_router = packet[kDestination + 2] == 1;
+  return in == routers_.end() ? !to_router : in->second.Incoming(packet);
+}
+
+void NetEmulator::Accept(std::size_t from, std::span<unsigned char> packet, Time now) {
+  const std::size_t bytes = packet.size();
   // IPv4 to one of us; a new interface also looks for IPv6 neighbours.
-  if (bytes < kIpv4Header || byte(0) >> 4 != 4 || byte(kDestination) != 10) return;
-  const std::size_t to = byte(kDestination + 3) - std::size_t{1};
+  if (bytes < kIpv4Header || packet[0] >> 4 != 4 || packet[kDestination] != 10) return;
+  const std::size_t to = packet[kDestination + 3] - std::size_t{1};
   if (to >= devices_.size() || to == from) return;
   Edge& edge = EdgeOf(from, to);
+  if (!PassRouters(from, to, packet)) {
+    ++edge.counts.refused;
+    return;
+  }
   if (edge.way.black_hole) {
     ++edge.counts.swallowed;
     return;
@@ -243,7 +264,7 @@ void NetEmulator::Accept(std::size_t from, const char* packet, std::size_t bytes
   sends.free_at = sent;
   edge.pipe.free_at = passed;
   receives.free_at = received;
-  edge.queue.push_back({.due = received + edge.way.delay, .bytes = {packet, packet + bytes}});
+  edge.queue.push_back({.due = received + edge.way.delay, .bytes = {packet.begin(), packet.end()}});
 }
 
 Time NetEmulator::HandOver(Time now) {
@@ -253,7 +274,7 @@ Time NetEmulator::HandOver(Time now) {
     for (std::size_t to = 0; to < devices_.size(); ++to) {
       Edge& edge = EdgeOf(from, to);
       while (!edge.queue.empty() && edge.queue.front().due <= now) {
-        const std::vector<char>& bytes = edge.queue.front().bytes;
+        const std::vector<unsigned char>& bytes = edge.queue.front().bytes;
         if (write(devices_[to].tun, bytes.data(), bytes.size()) < 0) {
           ++edge.counts.overflowed;
         } else {

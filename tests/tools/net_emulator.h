@@ -16,14 +16,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/mutex.h"
+#include "tests/tools/address_translation.h"
 
 namespace tests {
 
@@ -46,6 +49,7 @@ class NetEmulator {
     std::uint64_t lost = 0;        // By `loss`.
     std::uint64_t swallowed = 0;   // By `black_hole`.
     std::uint64_t overflowed = 0;  // The queue was full, or the host's.
+    std::uint64_t refused = 0;     // By a router: of no connection that was opened behind it.
   };
 
   // While it lives, the calling thread is in that host: so are processes and threads that it
@@ -77,12 +81,16 @@ class NetEmulator {
   void SetBlackHole(std::size_t from, std::size_t to, bool on);
   // What a host's own card sends, and what it receives, over all its ways together; 0: no bound.
   void SetCard(std::size_t host, double sends_bits_per_second, double receives_bits_per_second);
+  // Puts a host behind a router that translates addresses: it can open TCP connections to the
+  // others, who see them come from RouterOf(host), and nobody can open one to it.
+  void SetBehindRouter(std::size_t host, bool on);
+  static std::string RouterOf(std::size_t host);
   Counts CountsOf(std::size_t from, std::size_t to) const;
 
  private:
   struct Packet {
     runtime::Time due;
-    std::vector<char> bytes;
+    std::vector<unsigned char> bytes;
   };
   // Something that passes one packet after another.
   struct Pipe {
@@ -114,7 +122,10 @@ class NetEmulator {
   void Run();
   // Takes what a host has sent, a bounded number of packets.
   void TakeFrom(std::size_t host, runtime::Time now);
-  void Accept(std::size_t from, const char* packet, std::size_t bytes, runtime::Time now)
+  void Accept(std::size_t from, std::span<unsigned char> packet, runtime::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the routers of the two, if they have some, let it through; then it is rewritten.
+  bool PassRouters(std::size_t from, std::size_t to, std::span<unsigned char> packet)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Hands over what is due, and returns when the next packet is.
   runtime::Time HandOver(runtime::Time now);
@@ -127,6 +138,7 @@ class NetEmulator {
   mutable runtime::Mutex mutex_;
   std::vector<Edge> edges_ ABSL_GUARDED_BY(mutex_);
   std::vector<Card> cards_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::size_t, AddressTranslation> routers_ ABSL_GUARDED_BY(mutex_);  // By host.
   std::mt19937 random_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
