@@ -54,9 +54,9 @@ TEST_F(HeadCluster, ARunBeginsWithAWorkerWhenItIsKnownWhetherItCanBeReached) {
 }
 
 TEST_F(HeadCluster, NoDonorThatCannotBeReachedIsAskedWhileThereIsAnother) {
-  for (const auto& [name, transfer] : {std::pair("a-0", "dead:2"), std::pair("a-1", "alive:2")}) {
-    Join(name, "machine", "alive:1", transfer);
-    ASSERT_TRUE(RunUntil([&] { return Node(name)["state"] == "UP"; }));
+  for (const auto& worker : {std::pair("a-0", "dead:2"), std::pair("a-1", "alive:2")}) {
+    Join(worker.first, "machine", "alive:1", worker.second);
+    ASSERT_TRUE(RunUntil([&] { return Node(worker.first)["state"] == "UP"; }));
   }
   Submit(Config(2));
   ASSERT_TRUE(RunUntil([&] { return LastRun()["syncs"] >= 1; }));
