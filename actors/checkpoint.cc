@@ -58,7 +58,7 @@ absl::Status SaveCheckpoint(const Checkpoint& checkpoint, const std::string& pat
                 .root = checkpoint.root};
   JsonWriter writer;
   Visit(writer, header);
-  const absl::Status written = runtime::ReplaceFile(
+  absl::Status written = runtime::ReplaceFile(
       path, {Line(writer.Take()),
              "\n",
              {reinterpret_cast<const char*>(floats.data()), floats.size_bytes()}});

@@ -11,7 +11,7 @@ namespace actors {
 
 void Head::StartWorkerOn(NodeBook& node) {
   context_->SpawnOn(node.info.id, kWorkerKind, kWorkerName,
-                    [this, id = node.info.id](absl::StatusOr<runtime::ActorAddress> worker) {
+                    [this, id = node.info.id](const absl::StatusOr<runtime::ActorAddress>& worker) {
                       const auto book = nodes_.find(id);
                       if (!worker.ok() || book == nodes_.end()) return;  // Gone meanwhile.
                       book->second.worker_ready = true;

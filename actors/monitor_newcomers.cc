@@ -48,7 +48,7 @@ void Monitor::Pull(MemberBook& member) {
   }
   // The base, and before it a donor's moments.
   context_->Ask(WorkerAt(member.node), pull, 3 * longest + kLendTimeout + kAnswerMargin,
-                [this, node = member.node, root = pull.root](absl::StatusOr<Pulled> pulled) {
+                [this, node = member.node, root = pull.root](const absl::StatusOr<Pulled>& pulled) {
                   if (!ended_) OnPulled(node, root, pulled);
                 });
 }

@@ -147,7 +147,8 @@ void Monitor::Resolve(MemberBook& member) {
   member.stage = Stage::kResolving;
   member.asked_at = context_->Now();
   context_->Ask(WorkerAt(member.node), actors::Resolve{.run = options_.run, .committed = committed},
-                kAskTimeout, [this, node = member.node, committed](absl::StatusOr<Nothing> done) {
+                kAskTimeout,
+                [this, node = member.node, committed](const absl::StatusOr<Nothing>& done) {
                   if (!ended_ && done.ok()) OnResolved(node, committed);
                 });
 }
