@@ -23,6 +23,7 @@ constexpr int kFailuresOfAnEdge = 2;
 
 std::vector<runtime::RingEndpoint> EndpointsOf(const std::vector<Member>& members) {
   std::vector<runtime::RingEndpoint> endpoints;
+  endpoints.reserve(members.size());
   for (const Member& member : members) endpoints.push_back(member.endpoint);
   return endpoints;
 }

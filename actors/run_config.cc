@@ -1,6 +1,7 @@
 #include "actors/run_config.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -59,7 +60,7 @@ absl::Status CheckKnown(const GivenValue& given) {
   if (FindConfigKey(given.key) != nullptr) return absl::OkStatus();
   const std::string section = given.key.substr(0, given.key.find('.'));
   for (const std::string& later : LaterConfigKeys()) {
-    if (given.key != later && given.key.rfind(later + ".", 0) != 0) continue;
+    if (given.key != later && !absl::StartsWith(given.key, later + ".")) continue;
     return MakeError("CONFIG_NOT_AVAILABLE", Exit::kUsage,
                      PlacedAtKey(given, given.key + " is not available in this version"),
                      "leave the key out");
@@ -92,7 +93,7 @@ absl::Status CheckKnown(const GivenValue& given) {
 std::string KeyOfVariable(const std::string& name) {
   for (const std::string& section : SectionNames()) {
     const std::string prefix = absl::StrCat("RONDO_", absl::AsciiStrToUpper(section), "_");
-    if (name.rfind(prefix, 0) != 0) continue;
+    if (!absl::StartsWith(name, prefix)) continue;
     return absl::StrCat(section, ".", absl::AsciiStrToLower(name.substr(prefix.size())));
   }
   return "";

@@ -1,5 +1,6 @@
 #include "actors/run_config_keys.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <charconv>
@@ -247,7 +248,7 @@ ConfigKey Text(const std::string& section, const std::string& name, Access acces
 }
 
 std::optional<ConfigProblem> CheckPath(const std::string& text) {
-  if (text.find('\0') == std::string::npos && text.size() < 4096) return std::nullopt;
+  if (!absl::StrContains(text, '\0') && text.size() < 4096) return std::nullopt;
   return ConfigProblem{"CONFIG_INVALID_VALUE", "must be a path of less than 4096 characters", ""};
 }
 
@@ -258,7 +259,7 @@ std::optional<ConfigProblem> CheckFolder(const std::string& text) {
 
 std::optional<ConfigProblem> CheckDevice(const std::string& text) {
   if (text == "cpu") return std::nullopt;
-  if (text.rfind("cuda", 0) == 0) return NotAvailable(text, "\"cpu\"");
+  if (absl::StartsWith(text, "cuda")) return NotAvailable(text, "\"cpu\"");
   return OutOfRange("\"cpu\"", text);
 }
 

@@ -1,5 +1,6 @@
 #include "actors/run_config_text.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -29,7 +30,7 @@ std::string PlaceOf(const std::string& name, const toml::source_position& positi
 
 absl::Status SyntaxError(const toml::parse_error& error, const std::string& name) {
   const std::string description(error.description());
-  const bool is_duplicate = description.find("redefine") != std::string::npos;
+  const bool is_duplicate = absl::StrContains(description, "redefine");
   return MakeError("CONFIG_SYNTAX", Exit::kUsage,
                    absl::StrCat(PlaceOf(name, error.source().begin), ": ", description),
                    is_duplicate ? "give every key once"
