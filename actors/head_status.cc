@@ -144,6 +144,8 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
   if (IsOn()) {
     const auto member = run_->members.find(node.info.id);
     if (member != run_->members.end()) object["slot"] = member->second.slot;
+    const double pace = monitor_ != nullptr ? monitor_->StepsPerSecondOf(node.info.id) : 0;
+    if (pace > 0) object["steps_per_second"] = pace;
   }
   return object;
 }

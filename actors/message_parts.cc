@@ -82,6 +82,11 @@ absl::StatusOr<double> ReadSeconds(double seconds) {
   return absl::InvalidArgumentError("a time is negative, too long or no number");
 }
 
+absl::StatusOr<double> ReadQuantum(double quantum) {
+  if (quantum >= 0) return quantum;
+  return absl::InvalidArgumentError("a quantum is negative or no number");
+}
+
 absl::StatusOr<std::string> ReadText(capnp::Text::Reader text, std::size_t max_bytes) {
   if (text.size() > max_bytes) return absl::InvalidArgumentError("a text is too long");
   return std::string(text.begin(), text.size());

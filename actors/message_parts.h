@@ -17,6 +17,14 @@
 
 namespace actors {
 
+// One overload per alternative of a variant.
+template <typename... Fs>
+struct Overload : Fs... {
+  using Fs::operator()...;
+};
+template <typename... Fs>
+Overload(Fs...) -> Overload<Fs...>;
+
 inline constexpr std::size_t kMaxTextBytes = 64 * 1024;
 inline constexpr std::size_t kMaxEndpointBytes = 300;
 
@@ -29,6 +37,8 @@ runtime::Ledger Read(schema::Bytes::Reader wire);
 void Write(const runtime::Drops& drops, schema::Dropped::Builder wire);
 runtime::Drops Read(schema::Dropped::Reader wire);
 absl::StatusOr<double> ReadSeconds(double seconds);
+// Of marks: >= 0, infinite allowed.
+absl::StatusOr<double> ReadQuantum(double quantum);
 absl::StatusOr<std::string> ReadText(capnp::Text::Reader text, std::size_t max_bytes);
 void Write(const runtime::RingEndpoint& endpoint, schema::RingEndpoint::Builder wire);
 absl::StatusOr<runtime::RingEndpoint> Read(schema::RingEndpoint::Reader wire);

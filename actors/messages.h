@@ -190,12 +190,16 @@ struct Decision {
   std::uint64_t number = 0;
   std::uint64_t sequence = 0;
   std::uint64_t step = 0;
+  bool poll = false;
+  double xhat = 0;
+  double quantum = 0;
 };
 
 struct OpenView {
   std::vector<Member> members;  // By slot.
   std::uint64_t synchronized_step = 0;
   bool hold = false;
+  std::uint64_t sequence = 0;
 };
 struct Prepare {
   RingPurpose purpose = RingPurpose::kSynchronize;
@@ -208,6 +212,8 @@ struct Commit {
   runtime::Hash128 root;
   bool then_evaluate = false;
   bool then_wait = false;
+  std::uint64_t sequence = 0;
+  double quantum = 0;
 };
 struct AbortAttempt {
   std::string reason;
@@ -240,6 +246,7 @@ struct StateReport {
   std::uint64_t sequence = 0;
   std::uint64_t step = 0;
   LocalState state;
+  bool due = false;
 };
 
 struct Ready {
@@ -314,6 +321,7 @@ struct MemberStatus {
   bool orphan = false;
   std::uint32_t ring_received = 0;
   std::uint32_t ring_for_next = 0;
+  double step_seconds = 0;
 };
 
 struct ModelPart {

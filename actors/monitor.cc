@@ -94,16 +94,33 @@ absl::Status Monitor::On(runtime::Context& context, const MemberStatus& status,
   responder.Answer(MemberStatusReply{.last_answer = member->last_answer});
   if (member->stage != Stage::kMember) return absl::OkStatus();
   heard_ = context.Now();
+  NotePace(*member);
   recorder_.OnHeard(heard_, member->slot, status);
   if (status.orphan) {
-    OnStray(*member);
+    OnStray(*member, "was cut off from the head");
   } else {
     ResendWhatLacks(*member, status.last_order);
     if (const auto rank = round_->RankOf(member->node)) {
-      round_->OnRingFlow(*rank, status, heard_);
+      round_->OnStatus(*rank, status, heard_);
     }
   }
   return absl::OkStatus();
+}
+
+void Monitor::NotePace(MemberBook& member) {
+  const double seconds = runtime::ToSeconds(heard_ - member.paced_at);
+  if (seconds < 1) return;
+  const std::uint64_t step = member.status.step;
+  const bool first = member.paced_at == runtime::Time{} || step < member.paced_step;
+  const double steps = static_cast<double>(first ? 0 : step - member.paced_step);
+  member.steps_per_second = steps / seconds;
+  member.paced_step = step;
+  member.paced_at = heard_;
+}
+
+double Monitor::StepsPerSecondOf(NodeId node) const {
+  const auto member = members_.find(node);
+  return member == members_.end() ? 0 : member->second.steps_per_second;
 }
 
 // A status may cross an order on its way; so only what two in a row lack is sent again.
@@ -154,6 +171,8 @@ void Monitor::Perform(RoundActions actions) {
       listener_.OnAborted(options_.run, *aborted, recorder_.At(context_->Now()));
     } else if (const auto* stuck = std::get_if<Stuck>(&action)) {
       for (const runtime::NodeId node : stuck->nodes) LetGoOfStuck(node, stuck->seconds);
+    } else if (const auto* passed_over = std::get_if<PassedOver>(&action)) {
+      OnPassedOver(*passed_over);
     } else if (const auto* left = std::get_if<Left>(&action)) {
       OnLeft(left->node);
     } else {

@@ -168,6 +168,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::string reason;
   };
   std::optional<Standing> StandingOf(runtime::NodeId node) const;
+  // Of a member, synchronizations included; 0: not known.
+  double StepsPerSecondOf(runtime::NodeId node) const;
   std::uint64_t step() const { return round_ ? round_->step() : 0; }
   runtime::Drops Dropped() const;
   // By the head and all members, in this run, as far as they have told.
@@ -202,6 +204,10 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     std::uint64_t last_answer = 0;
     std::uint64_t lacking_before = 0;
     MemberStatus status;
+    // Its pace: what it had done, and when; measured anew each second.
+    std::uint64_t paced_step = 0;
+    runtime::Time paced_at{};
+    double steps_per_second = 0;
     std::optional<runtime::Responder<Nothing>> leaving;
   };
   // What a member did before it was gone.
@@ -264,7 +270,8 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   // Asks again whoever does not answer, and lets go who never does.
   void PursueWhoReturns();
   void OnRecovered(runtime::NodeId node, Recovered recovered);
-  void OnStray(MemberBook& member);
+  void OnStray(MemberBook& member, const std::string& what);
+  void OnPassedOver(const PassedOver& passed_over);
   // Until all who may come back have reached `stage`, or have been waited for long enough.
   bool AwaitsReturn(Stage stage) const;
   void ResolveWhoTold();
@@ -279,6 +286,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   // True if `number` is newer than what the member said before. A member says one thing at a time
   // and re-sends only the last, so that what was skipped is of no use any more.
   bool Accept(MemberBook& member, std::uint64_t number);
+  void NotePace(MemberBook& member);
   void Perform(RoundActions actions);
   void Send(const RoundAction& action);
   void SendTo(const Member& member, const RoundAction& action);

@@ -202,6 +202,14 @@ absl::Status Monitor::MakeRound() {
   if (!policy.ok()) {
     return MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(policy.status()));
   }
+  std::optional<QuantumMonitor> quantum;
+  if (config.strategy.decision == DecisionName::kQuantum) {
+    absl::StatusOr<QuantumMonitor> made = QuantumMonitor::Make(policy_options);
+    if (!made.ok()) {
+      return MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(made.status()));
+    }
+    quantum = *std::move(made);
+  }
   theta_ = policy_options.theta;
   policy_ = *std::move(policy);
   const bool by_shards = config.strategy.weighting == Weighting::kSamples && !OwnData();
@@ -213,6 +221,7 @@ absl::Status Monitor::MakeRound() {
           .reports = config.strategy.name == Strategy::kFda,
           .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,
+          .max_interval = policy_options.max_interval,
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
           .target_accuracy = config.run.target_accuracy,
@@ -224,7 +233,7 @@ absl::Status Monitor::MakeRound() {
           .layout_hash = reference_->layout_hash,
           .outlives_members = options_.transfer != nullptr,
           .record_commit = [this](const CommitRecord& record) { return RecordCommit(record); }},
-      *policy_);
+      *policy_, std::move(quantum));
   if (began_ == runtime::Time{}) began_ = context_->Now();
   return absl::OkStatus();
 }

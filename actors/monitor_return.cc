@@ -110,14 +110,24 @@ void Monitor::OnRecovered(NodeId node, Recovered recovered) {
 }
 
 // It did not hear us for longer than it waits, though we heard it: the others go on meanwhile.
-void Monitor::OnStray(MemberBook& member) {
+void Monitor::OnStray(MemberBook& member, const std::string& what) {
   const NodeId node = member.node;
   absent_[node] = member.slot;
   AskToRecover(member);
-  Perform(round_->OnStrayed({node},
-                            absl::UnavailableError(absl::StrCat("the worker in slot ", member.slot,
-                                                                " was cut off from the head")),
-                            context_->Now()));
+  Perform(round_->OnStrayed(
+      {node}, absl::UnavailableError(absl::StrCat("the worker in slot ", member.slot, " ", what)),
+      context_->Now()));
+}
+
+void Monitor::OnPassedOver(const PassedOver& passed_over) {
+  for (const NodeId node : passed_over.nodes) {
+    MemberBook* const member = Find(node);
+    if (member == nullptr || member->stage != Stage::kMember) continue;
+    const std::string what = absl::StrCat("was at no step boundary within ", passed_over.seconds,
+                                          " s; it comes back with its drift");
+    listener_.OnNote(options_.run, absl::StrCat("slot ", member->slot, " ", what));
+    OnStray(*member, what);
+  }
 }
 
 bool Monitor::AwaitsReturn(Stage stage) const {

@@ -19,8 +19,9 @@ using runtime::Time;
 
 }  // namespace
 
-Round::Round(const RoundOptions& options, const MonitorPolicy& policy)
-    : options_(options), policy_(policy), root_(options.base_root) {
+Round::Round(const RoundOptions& options, const MonitorPolicy& policy,
+             std::optional<QuantumMonitor> quantum)
+    : options_(options), policy_(policy), root_(options.base_root), quantum_(std::move(quantum)) {
   fence_ = {.run = options.run, .head_epoch = options.head_epoch};
 }
 
@@ -58,6 +59,7 @@ bool Round::IsComplete(std::uint32_t rank) {
 
 RoundActions Round::OnReport(std::uint32_t rank, const StateReport& report, Time now) {
   REQUIRE(rank < members_.size());
+  if (quantum_.has_value()) return OnReportWithoutBarrier(rank, report, now);
   // A new view opens with a report of the drift as it is; every other follows one more step.
   const std::uint64_t expected_step = sequence_ == 0 ? step_ : step_ + 1;
   if (phase_ != Phase::kTraining || report.fence != WithoutAttempt() ||
@@ -100,23 +102,28 @@ RoundActions Round::GoOn(Time now) {
   if (options_.reports) return Decide(now);
   if (!no_ring_.ok()) return Fail(no_ring_, now);
   RoundActions actions;
-  if (!MustHold(now)) BeginPrepare(purpose_, actions);
+  if (!MustHold(now)) BeginPrepare(purpose_, now, actions);
   return actions;
 }
 
 RoundActions Round::Decide(Time now) {
-  decided_at_ = now;
-  RoundActions actions;
   if (lacks_workers()) {
     phase_ = Phase::kHolding;
-    return actions;
+    return {};
   }
+  return Act(
+      policy_.Decide(
+          {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
+           .ending = IsEnding(),
+           .states = states_,
+           .weights = weights_}),
+      now);
+}
+
+RoundActions Round::Act(const Verdict& verdict, Time now) {
+  decided_at_ = now;
   if (!no_ring_.ok()) return Fail(no_ring_, now);  // It is to end, and cannot in order.
-  const Verdict verdict = policy_.Decide(
-      {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
-       .ending = IsEnding(),
-       .states = states_,
-       .weights = weights_});
+  RoundActions actions;
   // Who reports no number is taken into the next base as soon as possible.
   const bool diverged = verdict.decision == SyncDecision::kError && absl::IsDataLoss(verdict.error);
   if (verdict.decision == SyncDecision::kError && !diverged) {
@@ -137,11 +144,13 @@ RoundActions Round::Decide(Time now) {
     // Too soon after a round that failed: nobody loses anything by training on.
     if (now < not_before_ && !IsEnding()) {
       Continue(now, actions);
+    } else if (!stopped_ && MustWait(now)) {
+      StopAll(now, actions);
     } else if (!MustHold(now)) {
-      BeginPrepare(RingPurpose::kSynchronize, actions);
+      BeginPrepare(RingPurpose::kSynchronize, now, actions);
     }
   } else if (options_.evaluate_mean && EvaluationIsDue()) {
-    BeginPrepare(RingPurpose::kEvaluate, actions);
+    BeginPrepare(RingPurpose::kEvaluate, now, actions);
   } else {
     Continue(now, actions);
   }
@@ -154,8 +163,9 @@ void Round::Continue(Time now, RoundActions& actions) {
     DropLeavers(now, actions);
     return;
   }
-  BeginTraining(now);
   deadline_.reset();
+  if (quantum_.has_value()) return ReleaseWithoutBarrier(now, actions);
+  BeginTraining(now);
   actions.push_back(PublishDecision{
       .decision = {
           .fence = WithoutAttempt(), .number = ++orders_, .sequence = sequence_, .step = step_}});
@@ -164,10 +174,14 @@ void Round::Continue(Time now, RoundActions& actions) {
 
 // ---------------------------------------------------------------------------- preparing, ring ----
 
-void Round::BeginPrepare(RingPurpose purpose, RoundActions& actions) {
+void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kPreparing;
   have_.assign(members_.size(), false);
   purpose_ = purpose;
+  if (quantum_.has_value()) {
+    stopped_ = true;
+    deadline_ = now + Patience();
+  }
   ++fence_.attempt;
   SendToAll(Prepare{.purpose = purpose}, actions);
 }
@@ -182,12 +196,14 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
   }
   if (unasked && std::ranges::none_of(have_, [](bool done) { return done; })) decided_at_ = now;
   ready_[rank] = ready;
+  CountSteps(rank, ready.step, /*in_view=*/true);
   if (!IsComplete(rank)) return {};
 
   std::vector<runtime::Hash128> roots;
   for (const Ready& other : ready_) {
     roots.push_back(other.root);
-    if (other.step != ready_[0].step || other.purpose != ready_[0].purpose) {
+    const bool same_step = other.step == ready_[0].step || quantum_.has_value();
+    if (!same_step || other.purpose != ready_[0].purpose) {
       return FailNow("PROTOCOL",
                      absl::StrCat("members are READY at different steps, ", other.step, " and ",
                                   ready_[0].step),
@@ -279,8 +295,15 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
   const bool wait = !test && (ending || pace == Pace::kNewViewFollows || !leaving_.empty());
 
+  Commit commit{.root = root_, .then_evaluate = test, .then_wait = wait};
+  if (quantum_.has_value()) {
+    marks_ = quantum_->Commit();
+    commit.sequence = sequence_ = marks_->poll;
+    commit.quantum = marks_->quantum;
+    stopped_ = test || wait;
+  }
   RoundActions actions;
-  SendToAll(Commit{.root = root_, .then_evaluate = test, .then_wait = wait}, actions);
+  SendToAll(commit, actions);
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
                      .variance_estimate = variance_estimate_,
@@ -317,7 +340,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
     DropLeavers(now, actions);
   } else {
     BeginTraining(now);
-    ++sequence_;  // COMMIT answers the sequence that asked for it.
+    if (!quantum_.has_value()) ++sequence_;  // COMMIT answers the sequence that asked for it.
   }
   return actions;
 }
@@ -355,7 +378,7 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
   if (of_mean && IsEnding()) {
     // A run ends with a synchronization.
     if (!options_.reports) owed_ = RingPurpose::kSynchronize;
-    BeginPrepare(RingPurpose::kSynchronize, actions);
+    BeginPrepare(RingPurpose::kSynchronize, now, actions);
   } else if (IsEnding() && synchronized_step_ == step_) {
     BeginFinish(absl::OkStatus(), now, actions);
   } else {
@@ -405,6 +428,9 @@ RoundActions Round::OnTick(Time now) {
   if (std::vector<runtime::NodeId> stuck = WhoIsStuck(now); !stuck.empty()) {
     return {Stuck{.nodes = std::move(stuck), .seconds = runtime::ToSeconds(now - training_since_)}};
   }
+  if (quantum_.has_value() && (phase_ == Phase::kTraining || phase_ == Phase::kPreparing)) {
+    return TickWithoutBarrier(now);
+  }
   if (!deadline_.has_value() || now < *deadline_) return {};
   deadline_.reset();
   if (phase_ != Phase::kFinishing) return OnRingTimeout(now);
@@ -426,7 +452,10 @@ std::string Round::WaitsFor() const {
       absl::StrAppend(&names, names.empty() ? "" : ", ", "slot ", members_[rank].slot);
   }
   switch (phase_) {
-    case Phase::kTraining: return absl::StrCat("the step of ", names);
+    case Phase::kTraining:
+      if (!quantum_.has_value()) return absl::StrCat("the step of ", names);
+      return IsPolling() ? absl::StrCat("the answers to poll ", sequence_)
+                         : "a drift that passes its mark";
     case Phase::kHolding:
       if (newcomer_until_ > runtime::Time{}) return "a newcomer to fetch the model";
       if (!no_ring_.ok()) return "others to join: " + runtime::MessageOf(no_ring_);

@@ -33,6 +33,7 @@
 
 #include "actors/averaging/cost.h"
 #include "actors/averaging/local_state.h"
+#include "actors/averaging/quantum_monitor.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/journal_record.h"
 #include "actors/messages.h"
@@ -54,6 +55,7 @@ struct RoundOptions {
   // weight that it comes with.
   std::uint64_t weighted_samples = 0;
   std::uint64_t max_steps = 0;
+  std::uint64_t max_interval = 0;    // Steps between two synchronizations; 0: no bound.
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
@@ -127,8 +129,14 @@ struct Left {
 struct Ended {
   absl::Status status;  // OK: the run did what it should.
 };
+// Without a barrier: these were not at a step boundary in time. The round goes on without them, and
+// they come back with their drift, as members that strayed.
+struct PassedOver {
+  std::vector<runtime::NodeId> nodes;
+  double seconds = 0;  // That they were waited for.
+};
 using RoundAction = std::variant<PublishDecision, SendOrder, Synchronized, Tested, ViewOpened,
-                                 Aborted, Stuck, Left, Ended>;
+                                 Aborted, Stuck, PassedOver, Left, Ended>;
 using RoundActions = std::vector<RoundAction>;
 
 class Round {
@@ -144,8 +152,10 @@ class Round {
     kEnded,
   };
 
-  // `policy` decides when to synchronize and is borrowed.
-  Round(const RoundOptions& options, const MonitorPolicy& policy);
+  // `policy` decides when to synchronize and is borrowed. With `quantum` nobody waits for its
+  // decisions (round_quantum.cc).
+  Round(const RoundOptions& options, const MonitorPolicy& policy,
+        std::optional<QuantumMonitor> quantum = std::nullopt);
 
   // Opens the first view; `members` by slot. Weights are set by the machine.
   RoundActions Begin(std::vector<Member> members, runtime::Time now);
@@ -158,8 +168,9 @@ class Round {
   // Events. A stale or impossible one changes nothing and is counted in stale().
   RoundActions OnReport(std::uint32_t rank, const StateReport& report, runtime::Time now);
   RoundActions OnAnswer(std::uint32_t rank, const Answer& answer, runtime::Time now);
-  // How far a member is in the ring: a ring is waited for as long as something moves.
-  void OnRingFlow(std::uint32_t rank, const MemberStatus& status, runtime::Time now);
+  // How far a member is in its steps, and in the ring: a ring is waited for as long as something
+  // moves.
+  void OnStatus(std::uint32_t rank, const MemberStatus& status, runtime::Time now);
   // Checks the deadlines of the present phase.
   RoundActions OnTick(runtime::Time now);
   // Ends the run at the next boundary, with a synchronization of whoever is there: it waits for no
@@ -204,7 +215,7 @@ class Round {
   double best_accuracy() const { return best_accuracy_; }
   std::uint64_t synchronizations() const { return Number(fence_.round); }
   runtime::Hash128 root() const { return root_; }
-  std::uint64_t stale() const { return stale_; }
+  std::uint64_t stale() const { return stale_ + (quantum_.has_value() ? quantum_->dropped() : 0); }
   // Fewer members than min_workers, or none between some of them that these can connect to: waits
   // for newcomers.
   bool lacks_workers() const {
@@ -229,6 +240,7 @@ class Round {
   void SendToAll(Order::Body body, RoundActions& actions);
 
   RoundActions Decide(runtime::Time now);
+  RoundActions Act(const Verdict& verdict, runtime::Time now);
   void Continue(runtime::Time now, RoundActions& actions);
   // Whether the next synchronization or evaluation has to wait; then the machine is holding.
   bool MustWait(runtime::Time now) const;
@@ -263,7 +275,7 @@ class Round {
   runtime::Duration LongestStandstill() const;
   RoundActions OnRingTimeout(runtime::Time now);
   void PlaceOnRing();
-  void BeginPrepare(RingPurpose purpose, RoundActions& actions);
+  void BeginPrepare(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   // Who adds nothing, because its drift is no number, has weight 0.
   float RingWeight(std::uint32_t rank) const {
     return ready_[rank].weight == 0 ? 0 : members_[rank].weight;
@@ -291,6 +303,22 @@ class Round {
   RoundActions Part(const std::vector<runtime::NodeId>& nodes, const absl::Status& why,
                     Parting parting, runtime::Time now);
   void BeginFinish(const absl::Status& status, runtime::Time now, RoundActions& actions);
+
+  // Without a barrier (round_quantum.cc).
+  RoundActions OnReportWithoutBarrier(std::uint32_t rank, const StateReport& report,
+                                      runtime::Time now);
+  RoundActions Follow(const QuantumMove& move, runtime::Time now);
+  bool IsPolling() const { return deadline_.has_value(); }  // While training.
+  void Poll(runtime::Time now, RoundActions& actions);
+  void PublishPoll(const QuantumPoll& poll, runtime::Time now, RoundActions& actions);
+  void ReleaseWithoutBarrier(runtime::Time now, RoundActions& actions);
+  void StopAll(runtime::Time now, RoundActions& actions);
+  RoundActions PassOver(runtime::Time now);
+  RoundActions TickWithoutBarrier(runtime::Time now);
+  bool SomethingIsDue() const;
+  // A member's own count of its steps. `in_view`: it has obeyed the present view.
+  void CountSteps(std::uint32_t rank, std::uint64_t steps, bool in_view);
+  runtime::Duration Patience() const;
 
   // Notes that `rank` did what the phase asks for; true if it was the last one to.
   bool IsComplete(std::uint32_t rank);
@@ -328,6 +356,18 @@ class Round {
   std::uint64_t tested_step_ = 0;
   std::vector<LocalState> states_;
   std::optional<double> variance_estimate_;
+
+  // Without a barrier: whoever trains goes its own pace, and `step_` is what they have done on
+  // average.
+  struct StepCount {
+    std::uint64_t steps = 0;
+    double step_seconds = 0;  // Its usual step; 0: not known yet.
+  };
+  std::optional<QuantumMonitor> quantum_;  // None: lockstep.
+  std::optional<Quanta> marks_;            // That hold, or are to be published.
+  bool stopped_ = true;                    // All are at a boundary, or on their way to it.
+  double progress_ = 0;                    // Steps, of which step_ is the whole part.
+  std::map<runtime::NodeId, StepCount> step_counts_;
 
   // The ring: its order, as ranks, and what went wrong in the present round.
   std::vector<std::uint32_t> ring_order_;

@@ -27,6 +27,8 @@ constexpr double kSuspectSeconds = 1;
 constexpr double kSuspectFactor = 5;
 constexpr double kStuckSeconds = 30;
 constexpr double kStuckFactor = 20;
+// Without a barrier: members may have to look at their data anew before they report.
+constexpr std::chrono::seconds kLongestOpening(10);
 
 void Append(RoundActions more, RoundActions& actions) {
   std::ranges::move(more, std::back_inserter(actions));
@@ -64,13 +66,22 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   PlaceOnRing();
   deadline_.reset();
   sequence_ = 0;
+  stopped_ = true;
+  marks_.reset();
   newcomer_until_ = {};
   BeginTraining(now);
   if (members_.empty()) phase_ = Phase::kHolding;
+  if (quantum_.has_value() && !members_.empty()) {
+    sequence_ = quantum_->Open(weights_).poll;
+    deadline_ = now + std::max<runtime::Duration>(Patience(), kLongestOpening);
+  }
   actions.push_back(ViewOpened{.members = members_});
   // With reports the debt is paid after the opening ones; a fixed schedule has none.
   const bool hold = !options_.reports && owed_.has_value();
-  SendToAll(OpenView{.members = members_, .synchronized_step = synchronized_step_, .hold = hold},
+  SendToAll(OpenView{.members = members_,
+                     .synchronized_step = synchronized_step_,
+                     .hold = hold,
+                     .sequence = sequence_},
             actions);
   if (hold) {
     purpose_ = *owed_;
@@ -127,6 +138,7 @@ void Round::Resume(const RunPosition& position) {
   fence_.round = position.round;
   if (!position.root.IsNull()) root_ = position.root;
   step_ = synchronized_step_ = tested_step_ = position.step;
+  progress_ = static_cast<double>(step_);
   // The journal does not tell who took the steps before: the members of the last view, say.
   paper_counts_ = CountsOf(position.members.size(), position.step, Number(position.round));
   phase_ = Phase::kHolding;
@@ -135,6 +147,7 @@ void Round::Resume(const RunPosition& position) {
 void Round::RaiseStep(std::uint64_t step) {
   REQUIRE(members_.empty());
   step_ = std::min(std::max(step_, step), options_.max_steps);
+  progress_ = static_cast<double>(step_);
 }
 
 RoundActions Round::OnLost(const std::vector<NodeId>& lost, const absl::Status& why, Time now) {
@@ -178,7 +191,10 @@ RoundActions Round::Part(const std::vector<NodeId>& nodes, const absl::Status& w
       SendToAll(AbortAttempt{.reason = reason}, actions);
     }
   }
-  for (const NodeId node : nodes) std::erase(leaving_, node);
+  for (const NodeId node : nodes) {
+    std::erase(leaving_, node);
+    if (parting == Parting::kForGood) step_counts_.erase(node);
+  }
   if (!leaving_.empty() && leaving_.size() == rest.size()) EndWithTheLastMember();
   OpenNextView(std::move(rest), now, actions);
   return actions;
@@ -258,7 +274,10 @@ void Round::DropLeavers(Time now, RoundActions& actions) {
     if (std::ranges::find(leavers, member.node) == leavers.end()) rest.push_back(member);
   }
   REQUIRE(!rest.empty());
-  for (const NodeId leaver : leavers) actions.push_back(Left{.node = leaver});
+  for (const NodeId leaver : leavers) {
+    actions.push_back(Left{.node = leaver});
+    step_counts_.erase(leaver);
+  }
   OpenNextView(std::move(rest), now, actions);
 }
 
@@ -310,7 +329,7 @@ RoundActions Round::Retry(const absl::Status& why, Time now) {
     return actions;
   }
   OweWhatIsInterrupted();
-  BeginPrepare(purpose_, actions);
+  BeginPrepare(purpose_, now, actions);
   return actions;
 }
 

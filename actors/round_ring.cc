@@ -84,8 +84,12 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
   SendToAll(Start{.purpose = purpose, .members = std::move(ring)}, actions);
 }
 
-void Round::OnRingFlow(std::uint32_t rank, const MemberStatus& status, Time now) {
+void Round::OnStatus(std::uint32_t rank, const MemberStatus& status, Time now) {
   REQUIRE(rank < members_.size());
+  if (const auto pace = step_counts_.find(members_[rank].node); pace != step_counts_.end()) {
+    pace->second.step_seconds = status.step_seconds;
+    CountSteps(rank, status.step, /*in_view=*/false);
+  }
   if (phase_ != Phase::kRinging || status.fence != fence_) return;
   const Flow before = flows_[rank];
   flows_[rank] = {.received = std::max(before.received, status.ring_received),

@@ -240,6 +240,16 @@ absl::Status CheckStrategy(const RunConfig& config) {
         "synchronizations",
         "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
   }
+  const bool sums =
+      strategy.estimator == EstimatorKind::kNaive || strategy.estimator == EstimatorKind::kLinear;
+  const bool quantum = strategy.decision == DecisionName::kQuantum;
+  if (quantum && (strategy.name != Strategy::kFda || !sums || strategy.theta == 0.0)) {
+    return Conflict(
+        "strategy.decision = \"quantum\" needs strategy.name = \"fda\", the estimator \"linear\" "
+        "or "
+        "\"naive\", and a theta above 0",
+        "use decision \"lockstep\", or change these");
+  }
   if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
       config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
     return Conflict(

@@ -101,7 +101,7 @@ struct OptimizerSection {
   std::uint32_t batch = 32;  // Samples of a step of one worker.
 };
 
-enum class DecisionName { kLockstep };
+enum class DecisionName { kLockstep, kQuantum };
 enum class Weighting { kUniform, kSamples };
 
 struct StrategySection {

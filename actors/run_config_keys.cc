@@ -346,7 +346,7 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name),
                         {"clock", "qsr", "fedavg", "fedavgm", "fedadam", "fda-opt", "diloco"}));
   keys.push_back(Choice("strategy", "estimator", RONDO_AT(strategy.estimator)));
-  keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision), {"quantum"}));
+  keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision)));
   keys.push_back(OptionalNumber("strategy", "theta", RONDO_AT(strategy.theta), {0, 1e30},
                                 "guideline", {"auto"}));
   keys.push_back(OptionalInteger("strategy", "max_interval", RONDO_AT(strategy.max_interval),

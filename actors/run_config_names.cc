@@ -71,7 +71,8 @@ const Names<EstimatorKind>& NamesOf(EstimatorKind) {
 }
 
 const Names<DecisionName>& NamesOf(DecisionName) {
-  static const Names<DecisionName> names = {{DecisionName::kLockstep, "lockstep"}};
+  static const Names<DecisionName> names = {{DecisionName::kLockstep, "lockstep"},
+                                            {DecisionName::kQuantum, "quantum"}};
   return names;
 }
 

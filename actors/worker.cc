@@ -19,7 +19,6 @@ namespace {
 using runtime::Exit;
 using runtime::MakeError;
 
-constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
 // Orders that wait until a ring has let go of the replica; a monitor sends fewer in that time.
 constexpr std::size_t kMostDeferred = 32;
 
@@ -77,8 +76,12 @@ absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
   if (DeferredUntilRingEnds(decision)) return absl::OkStatus();
   if (!Accept(decision.number, decision.fence, nullptr)) return absl::OkStatus();
   run_->fence = decision.fence;
-  run_->step = decision.step;
-  TrainOn();
+  if (WithoutBarrier()) {
+    ObeyWithoutBarrier(decision);
+  } else {
+    run_->step = decision.step;
+    TrainOn();
+  }
   return absl::OkStatus();
 }
 
@@ -89,9 +92,12 @@ absl::Status Worker::On(runtime::Context& context, const Order& order) {
   if (!finish && DeferredUntilRingEnds(order)) return absl::OkStatus();
   if (!Accept(order.number, order.fence, &order.body)) return absl::OkStatus();
   run_->fence = order.fence;
-  // The monitor counts the steps; only between two READYs of a fixed schedule it does not see them.
+  // The monitor counts the steps; only between two READYs of a fixed schedule it does not see them,
+  // and without a barrier each goes on from its own.
   const bool unseen = view != nullptr && !view->hold && !run_->policy->Reports();
-  if (!unseen || run_->members.empty()) run_->step = order.step;
+  const bool own_pace = WithoutBarrier() && run_->was_member;
+  if (!own_pace && (!unseen || run_->members.empty())) run_->step = order.step;
+  NoteRunStep(order.step);
   std::visit([&](const auto& body) { Obey(body, order); }, order.body);
   return absl::OkStatus();
 }
@@ -104,27 +110,34 @@ void Worker::Obey(const OpenView& view, const Order& order) {
   run_->members = view.members;
   run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
   run_->sequence = 0;
+  run_->quantum.reset();
+  run_->trains_freely = false;
   run_->interrupt = order.number;
   const Placement placement{.slot = run_->slot,
                             .rank = run_->rank,
                             .world_size = static_cast<std::uint32_t>(view.members.size())};
   // After the step in hand, which is not repeated: its drift is in the report.
-  parts_.training.Run(
-      [this, run = run_, placement, view, asked = order.number, poster = context_->poster()] {
-        absl::Status placed = run->replica->Place(placement);
-        LocalState state;
-        if (placed.ok() && run->policy->Reports()) state = SummarizeOf(*run);
-        poster.Post([this, run, view, asked, placed = std::move(placed), state = std::move(state)] {
-          if (run == run_ && !run->ending && run->last_order == asked)
-            OnPlaced(view, placed, state);
+  parts_.training.Run([this, run = run_, placement, view, asked = order.number,
+                       opened = order.fence.view, poster = context_->poster()] {
+    absl::Status placed = run->replica->Place(placement);
+    LocalState state;
+    if (placed.ok() && run->policy->Reports()) state = SummarizeOf(*run);
+    poster.Post(
+        [this, run, view, asked, opened, placed = std::move(placed), state = std::move(state)] {
+          if (run != run_ || run->ending || run->fence.view != opened) return;
+          // Without a barrier PREPARE may have come meanwhile, and takes the place of the report.
+          if (WithoutBarrier() && !IsOrphan()) run->quantum.emplace(state);
+          if (run->last_order == asked || !placed.ok()) OnPlaced(view, placed, state);
         });
-      });
+  });
 }
 
 void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state) {
   if (IsOrphan()) return;
   if (!placed.ok()) {
     SendAnswer(Fail{.code = "DATA_UNUSABLE", .message = runtime::MessageOf(placed)});
+  } else if (WithoutBarrier()) {
+    Speak(run_->quantum->OnPoll({.poll = view.sequence}));
   } else if (run_->policy->Reports()) {
     SendReport(state);
   } else if (view.hold) {
@@ -137,6 +150,7 @@ void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const Lo
 }
 
 void Worker::Obey(const Prepare& prepare, const Order& order) {
+  run_->trains_freely = false;
   CheckDriftAndSendReady(prepare.purpose);
 }
 
@@ -214,6 +228,11 @@ void Worker::Obey(const Commit& commit, const Order& order) {
     transfer.Offer(run->replica->Offer());
     run->replica->ReuseOldBase();
   });
+  if (run_->quantum.has_value()) {
+    // Whoever was in the ring has no drift now, and is past no mark.
+    (void)run_->quantum->OnCommit({.poll = commit.sequence, .quantum = commit.quantum}, {});
+    run_->trains_freely = !commit.then_evaluate && !commit.then_wait;
+  }
   if (commit.then_evaluate) {
     Evaluate(/*shadow=*/false);
   } else if (!commit.then_wait) {
@@ -323,6 +342,11 @@ void Worker::OnStepped(Stepped stepped) {
   run_->loss_count += stepped.steps;
   run_->totals.samples += stepped.samples;
   run_->totals.compute_seconds += stepped.seconds;
+  if (stepped.steps > 0) {
+    const double seconds = stepped.seconds / static_cast<double>(stepped.steps);
+    run_->step_seconds =
+        run_->step_seconds == 0 ? seconds : 0.8 * run_->step_seconds + 0.2 * seconds;
+  }
   if (IsOrphan()) {
     run_->step = std::max(run_->step, stepped.step);
     // What a step cannot do, the next one will say to whoever can hear it.
@@ -331,7 +355,7 @@ void Worker::OnStepped(Stepped stepped) {
   }
   const bool overtaken = stepped.order != run_->last_order;
   // Which step it was is the monitor's to say, by the order that came meanwhile.
-  if (!overtaken || !run_->policy->Reports()) run_->step = stepped.step;
+  if (!overtaken || !run_->policy->Reports() || WithoutBarrier()) run_->step = stepped.step;
   if (!stepped.status.ok()) {
     SendAnswer(Fail{.code = "WORKER_FAILED",
                     .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
@@ -340,6 +364,7 @@ void Worker::OnStepped(Stepped stepped) {
     return;
   }
   run_->ready_is_finite = stepped.finite;
+  if (WithoutBarrier()) return OnFreeStep(stepped);
   switch (stepped.action) {
     case BoundaryAction::kTrainOn: return;  // Halted, or a new view goes on from here.
     case BoundaryAction::kReport:
@@ -351,122 +376,6 @@ void Worker::OnStepped(Stepped stepped) {
     case BoundaryAction::kReadyToEvaluate: run_->ready_for = RingPurpose::kEvaluate; break;
   }
   if (!overtaken) SendReadyUnasked();
-}
-
-// ------------------------------------------------------------------------------------- answers --
-
-void Worker::SendReport(const LocalState& state) {
-  if (IsOrphan()) return;
-  StateReport report{.fence = run_->fence,
-                     .number = ++run_->last_answer,
-                     .sequence = run_->sequence,
-                     .step = run_->step,
-                     .state = state};
-  report.fence.attempt = 0;
-  run_->drift_squared = state.squared_norm;
-  run_->waiting_since = context_->Now();
-  // Lost or refused, it is re-sent when the monitor says what it lacks.
-  (void)context_->Tell(run_->monitor, report);
-  run_->sent_report = std::move(report);
-}
-
-void Worker::CheckDriftAndSendReady(RingPurpose purpose) {
-  parts_.training.Run(
-      [this, run = run_, purpose, fence = run_->fence, poster = context_->poster()] {
-        const bool finite = IsFinite(*run);
-        poster.Post([this, run, purpose, fence, finite] {
-          if (run == run_ && !run->ending && fence == run->fence) SendReady(purpose, finite);
-        });
-      });
-}
-
-// What is no number has weight 0 in the ring, and is gone with the next base (protocol.md 6).
-void Worker::SendReady(RingPurpose purpose, bool finite) {
-  const double steps = std::max<double>(1, static_cast<double>(run_->loss_count));
-  SendAnswer(Ready{.purpose = purpose,
-                   .step = run_->step,
-                   .weight = finite ? run_->members[run_->rank].weight : 0,
-                   .root = run_->replica->root(),
-                   .loss = finite ? run_->loss_sum / steps : 0});
-  runtime::HitFailpoint("worker.ready");
-}
-
-// Of a fixed schedule: the head assigns the attempt.
-void Worker::SendReadyUnasked() {
-  run_->fence.attempt = 0;
-  SendReady(*run_->ready_for, run_->ready_is_finite);
-}
-
-void Worker::SendAnswer(Answer::Body body) {
-  if (IsOrphan()) return;
-  Answer answer{.fence = run_->fence, .number = ++run_->last_answer, .body = std::move(body)};
-  run_->waiting_since = context_->Now();
-  (void)context_->Tell(run_->monitor, answer);  // Re-sent when lacking, as a report is.
-  run_->sent_answer = std::move(answer);
-}
-
-void Worker::StopWaiting() {
-  const runtime::Time now = context_->Now();
-  if (run_->ring_since.has_value()) {
-    run_->totals.ring_seconds += runtime::ToSeconds(now - *run_->ring_since);
-  } else if (run_->waiting_since.has_value()) {
-    run_->totals.wait_seconds += runtime::ToSeconds(now - *run_->waiting_since);
-  }
-  run_->ring_since.reset();
-  run_->waiting_since.reset();
-}
-
-void Worker::ReportStatus() {
-  context_->After(parts_.status_interval, [this] { ReportStatus(); });
-  if (parts_.leave_requested()) RequestLeave();
-  if (run_ == nullptr || run_->replica == nullptr) return;
-  if (run_->monitor.address.node != head_) return;  // It is gone; its successor will ask.
-  const runtime::RingFlow flow = parts_.ring.Flow();
-  const bool ringing = run_->ringing == flow.fence && flow.fence == run_->fence;
-  context_->Ask(run_->monitor,
-                MemberStatus{.fence = run_->fence,
-                             .last_order = run_->last_order,
-                             .last_answer = run_->last_answer,
-                             .step = run_->step,
-                             .dropped = DroppedInThisRun(),
-                             .drift_squared = run_->drift_squared,
-                             .sent = SentInThisRun(),
-                             .samples = run_->totals.samples,
-                             .orphan = IsOrphan(),
-                             .ring_received = ringing ? flow.received : 0,
-                             .ring_for_next = ringing ? flow.for_next : 0},
-                kStatusTimeout, [this, run = run_](absl::StatusOr<MemberStatusReply> reply) {
-                  if (reply.ok() && run == run_) ResendWhatLacks(reply->last_answer);
-                });
-}
-
-// A reply may cross what was sent just before it; so only what two replies in a row lack is sent
-// again.
-void Worker::ResendWhatLacks(std::uint64_t held) {
-  const std::uint64_t lacking = held < run_->last_answer ? run_->last_answer : 0;
-  if (lacking != 0 && lacking == run_->lacking_before) {
-    if (run_->sent_answer.has_value() && run_->sent_answer->number == lacking) {
-      (void)context_->Tell(run_->monitor, *run_->sent_answer);
-    } else if (run_->sent_report.has_value() && run_->sent_report->number == lacking) {
-      (void)context_->Tell(run_->monitor, *run_->sent_report);
-    }
-  }
-  run_->lacking_before = lacking;
-}
-
-runtime::Ledger Worker::SentInThisRun() const {
-  runtime::Ledger sent = parts_.sent();
-  for (std::size_t kind = 0; kind < runtime::kTrafficKinds; ++kind) {
-    sent.bytes[kind] -= sent_before_.bytes[kind];
-  }
-  return sent;
-}
-
-runtime::Drops Worker::DroppedInThisRun() const {
-  runtime::Drops dropped = parts_.dropped();
-  dropped -= dropped_before_;
-  dropped.fence += run_->stale;
-  return dropped;
 }
 
 }  // namespace actors

@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/averaging/quantum_worker.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/messages.h"
 #include "actors/replica.h"
@@ -138,6 +139,14 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<RingPurpose> ready_for;
     bool ready_is_finite = true;
     bool ending = false;
+    // Without a barrier (worker_quantum.cc); none in lockstep, and until the view is open.
+    std::optional<QuantumWorker> quantum;
+    bool trains_freely = false;  // Step after step, until it is stopped.
+    // The run's step as last told, and this worker's own count then.
+    std::uint64_t told_step = 0;
+    std::uint64_t step_when_told = 0;
+    bool due_told = false;
+    double step_seconds = 0;  // Smoothed.
     // Without its head (worker_orphan.cc).
     enum class Orphan {
       kNo,
@@ -169,6 +178,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     float drift_squared = 0;
   };
 
+  bool WithoutBarrier() const { return run_->config.strategy.decision == DecisionName::kQuantum; }
   bool IsOrphan() const { return run_ != nullptr && run_->orphan != Run::Orphan::kNo; }
   void BecomeOrphan();
   void TrainOnAlone();
@@ -209,7 +219,12 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
                                 std::uint64_t synchronized_step);
   void OnStepped(Stepped stepped);
   void OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state);
-  void SendReport(const LocalState& state);
+  void SendReport(const LocalState& state, bool due = false);
+  void ObeyWithoutBarrier(const Decision& decision);
+  void OnFreeStep(const Stepped& stepped);
+  void NoteRunStep(std::uint64_t step);
+  bool SomethingIsDue() const;
+  void Speak(const std::optional<QuantumReport>& report, bool due = false);
   void CheckDriftAndSendReady(RingPurpose purpose);
   void SendReady(RingPurpose purpose, bool finite);
   void SendReadyUnasked();

@@ -57,6 +57,8 @@ void Worker::WaitForHead(runtime::Duration patience) {
 void Worker::BecomeOrphan() {
   run_->orphan = Run::Orphan::kTrainsOn;
   StopWaiting();
+  run_->quantum.reset();
+  run_->trains_freely = false;
   run_->sent_report.reset();
   run_->sent_answer.reset();
   run_->deferred.clear();
@@ -100,6 +102,8 @@ absl::Status Worker::On(runtime::Context& context, const Recover& recover,
   run_->ending = run_->halt = false;
   run_->monitor.address = {.node = context.sender(), .actor = recover.monitor};
   run_->orphan = Run::Orphan::kStops;
+  run_->quantum.reset();
+  run_->trains_freely = false;
   run_->interrupt = run_->last_order + 1;
   recovering_.emplace(std::move(responder));
   if (run_->ringing.has_value()) {

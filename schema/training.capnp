@@ -160,13 +160,20 @@ struct Member {
 }
 
 struct Decision {
-  # monitor -> all workers, published: every report of (view, sequence) is in; train on.
+  # monitor -> all workers, published. Lockstep: every report of (view, sequence) is in; train on.
+  # Quantum: train on, if you wait, and watch these marks, or report your drift if it is a poll.
 
   fence @0 :Fence;
   number @1 :UInt64;
   sequence @2 :UInt64;
+  # Quantum: number of the poll, or of the one whose answers the marks were made from.
   step @3 :UInt64;
-  # The run's step number; members take it over.
+  # The run's step number; members take it over (lockstep).
+  poll @4 :Bool;
+  xhat @5 :Float64;
+  # Mean projection of the drifts on xi, finite; 0: none.
+  quantum @6 :Float64;
+  # Distance between two marks, in units of theta; infinite: report nothing. Lockstep, poll: 0.
 }
 
 struct Order {
@@ -192,6 +199,9 @@ struct Order {
 
       hold @14 :Bool;
       # A fixed schedule only: stay at the next boundary, PREPARE follows.
+
+      sequence @15 :UInt64;
+      # Of the report that is asked for: 0, or a poll's number (quantum).
     }
 
     prepare @4 :Purpose;
@@ -213,6 +223,10 @@ struct Order {
 
       thenWait @12 :Bool;
       # Take no further step: FINISH or a new view follows.
+
+      sequence @16 :UInt64;
+      quantum @17 :Float64;
+      # The marks from here on, with xhat 0 (quantum); see Decision.
     }
 
     abort @9 :Text;
@@ -236,14 +250,16 @@ struct Order {
 }
 
 struct StateReport {
-  # worker -> monitor, after every step (lockstep): how far this worker has drifted.
+  # worker -> monitor: how far this worker has drifted. Lockstep: after every step. Quantum: the
+  # answer to a poll, or word that a mark was passed.
 
   fence @0 :Fence;
   number @1 :UInt64;
   sequence @2 :UInt64;
-  # Counts reports within a view, from 0.
+  # Counts reports within a view, from 0. Quantum: number of the poll.
 
   step @3 :UInt64;
+  # Quantum: of this worker, which goes its own pace.
   squaredNorm @4 :Float32;
   # ‖u‖², >= 0. A value that is not finite fails the run with this worker's name.
 
@@ -256,6 +272,9 @@ struct StateReport {
 
   vector @8 :Data;
   # Little-endian float32: the sketch, or u itself (exact); empty otherwise.
+
+  due @9 :Bool;
+  # Quantum: by this worker's count the run has come to a step at which something is to happen.
 }
 
 struct Answer {
@@ -337,6 +356,8 @@ struct MemberStatus {
   ringReceived @9 :UInt32;
   ringForNext @10 :UInt32;
   # Chunks in the ring of `fence`: added or stored; there for its successor. 0 without a ring.
+  stepSeconds @11 :Float64;
+  # What a step takes it, smoothed; >= 0. 0: not known yet.
 }
 
 struct MemberStatusReply {

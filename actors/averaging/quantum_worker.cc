@@ -36,6 +36,11 @@ std::optional<QuantumReport> QuantumWorker::OnCommit(const Quanta& quanta, Local
   return ReportIfPastTheMark();
 }
 
+std::optional<QuantumReport> QuantumWorker::Say() {
+  if (!marks_.has_value()) return std::nullopt;
+  return QuantumReport{.poll = poll_, .number = ++number_, .state = state_};
+}
+
 void QuantumWorker::Hold(const Quanta& quanta) {
   marks_.emplace(quanta, answer_);
   mark_ = marks_->First();

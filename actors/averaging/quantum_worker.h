@@ -27,6 +27,8 @@ class QuantumWorker {
   std::optional<QuantumReport> OnPoll(const QuantumPoll& poll);
   // Marks made from this member's answer; others are ignored.
   std::optional<QuantumReport> OnQuanta(const Quanta& quanta);
+  // Word of the drift as it is, though no mark was passed; none between an answer and its marks.
+  std::optional<QuantumReport> Say();
   // The base changed. `state` is of the drift that is left, on the new direction: zero for a
   // contributor.
   std::optional<QuantumReport> OnCommit(const Quanta& quanta, LocalState state);

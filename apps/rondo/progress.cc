@@ -102,7 +102,8 @@ struct LineOf {
   Line operator()(const actors::SyncEvent& event) {
     const std::string variance =
         event.variance_estimate.has_value() && event.theta.has_value()
-            ? absl::StrCat("variance ", FormatNumber(*event.variance_estimate), " > ",
+            ? absl::StrCat("variance ", FormatNumber(*event.variance_estimate),
+                           *event.variance_estimate > *event.theta ? " > " : " of ",
                            FormatNumber(*event.theta))
             : "";
     return Joined({absl::StrCat("sync ", FormatCount(event.syncs)),

@@ -37,14 +37,22 @@ std::string Reachable(const Json& node) {
   return found->get<bool>() ? "yes" : "no";
 }
 
+// Steps per second; "" where none are taken.
+std::string Pace(const Json& node) {
+  const auto found = node.find("steps_per_second");
+  if (found == node.end() || !found->is_number()) return "";
+  return FormatNumber(found->get<double>());
+}
+
 // Those who ask, this status among them, are no part of the cluster.
 std::string RenderNodes(const Json& json) {
-  Rows rows = {{"node", "id", "role", "slot", "state", "reachable", "up", "pid", "why"}};
+  Rows rows = {{"node", "id", "role", "slot", "state", "steps/s", "reachable", "up",
+                "pid", "why"}};
   for (const Json& node : json["nodes"]) {
     if (TextOf(node, "role") == "client") continue;
     rows.push_back({TextOf(node, "name"), TextOf(node, "id").substr(0, 8), TextOf(node, "role"),
                     node.contains("slot") ? std::to_string(CountOf(node, "slot")) : "",
-                    TextOf(node, "state"), Reachable(node),
+                    TextOf(node, "state"), Pace(node), Reachable(node),
                     FormatSeconds(SecondsOf(node, "seconds")), std::to_string(CountOf(node, "pid")),
                     TextOf(node, "reason")});
   }

@@ -4,11 +4,13 @@
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_split.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct Plan {
   int hits = 0;
   int signal = SIGKILL;
   std::string once;
+  double delay = 0;  // Seconds; above 0: instead of the signal.
 };
 
 Plan ReadPlan() {
@@ -31,7 +34,15 @@ Plan ReadPlan() {
   plan.name = parts[0];
   plan.signal = parts[2] == "stop" ? SIGSTOP : SIGKILL;
   plan.once = parts[3];
-  return plan;
+  const bool delays = parts[2] == "delay" && absl::SimpleAtod(parts[3], &plan.delay);
+  return parts[2] == "delay" && !(delays && plan.delay > 0 && plan.delay < 60) ? Plan{} : plan;
+}
+
+void Stay(double seconds) {
+  const auto whole = static_cast<time_t>(seconds);
+  const timespec time{.tv_sec = whole,
+                      .tv_nsec = static_cast<long>(1e9 * (seconds - static_cast<double>(whole)))};
+  ppoll(nullptr, 0, &time, nullptr);  // To be late is what it is for.
 }
 
 }  // namespace
@@ -40,7 +51,9 @@ void HitFailpoint(const char* name) {
   static const Plan kPlan = ReadPlan();
   static std::atomic<int> hits{0};
   if (kPlan.hits == 0 || kPlan.name != name) return;
-  if (hits.fetch_add(1) + 1 != kPlan.hits) return;
+  const int hit = hits.fetch_add(1) + 1;
+  if (kPlan.delay > 0 && hit >= kPlan.hits) return Stay(kPlan.delay);
+  if (hit != kPlan.hits) return;
   const int once = open(kPlan.once.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
   if (once < 0) return;
   close(once);

@@ -5,7 +5,8 @@
 //
 // kills the process when it comes to "ring.store" for the 40th time, unless the file is there,
 // which it makes first: so a process that is started again lives. "stop" instead of "kill" stops
-// it, as by SIGSTOP. Compiled out with -DRONDO_FAILPOINTS=OFF; without the variable it costs one
+// it, as by SIGSTOP. "worker.step:1:delay:0.02" makes it slow: from the first time on it stays
+// there for 0.02 s. Compiled out with -DRONDO_FAILPOINTS=OFF; without the variable it costs one
 // test of a flag. Any thread.
 #ifndef RONDO_RUNTIME_BASE_FAILPOINT_H_
 #define RONDO_RUNTIME_BASE_FAILPOINT_H_

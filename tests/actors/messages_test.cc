@@ -132,7 +132,8 @@ MemberStatus SomeStatus() {
           .drift_squared = 4,
           .sent = SomeLedger(),
           .ring_received = 5,
-          .ring_for_next = 6};
+          .ring_for_next = 6,
+          .step_seconds = 0.25};
 }
 
 ReadyToRun SomeReadyToRun() {
@@ -287,13 +288,21 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(same->sample_shape, ready.sample_shape);
   EXPECT_EQ(same->samples_by_class, ready.samples_by_class);
 
-  const auto decision =
-      ThereAndBack(Decision{.fence = kFence, .number = 1, .sequence = 2, .step = 3});
+  const auto decision = ThereAndBack(Decision{.fence = kFence,
+                                              .number = 1,
+                                              .sequence = 2,
+                                              .step = 3,
+                                              .poll = true,
+                                              .xhat = -0.5,
+                                              .quantum = std::numeric_limits<double>::infinity()});
   ASSERT_OK(decision);
   EXPECT_EQ(decision->fence, kFence);
   EXPECT_EQ(decision->number, 1u);
   EXPECT_EQ(decision->sequence, 2u);
   EXPECT_EQ(decision->step, 3u);
+  EXPECT_TRUE(decision->poll);
+  EXPECT_EQ(decision->xhat, -0.5);
+  EXPECT_EQ(decision->quantum, std::numeric_limits<double>::infinity());
 
   const MemberStatus status = SomeStatus();
   const auto told = ThereAndBack(status);
@@ -307,6 +316,7 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(told->sent.bytes, status.sent.bytes);
   EXPECT_EQ(told->ring_received, status.ring_received);
   EXPECT_EQ(told->ring_for_next, status.ring_for_next);
+  EXPECT_EQ(told->step_seconds, status.step_seconds);
 
   const auto reply = ThereAndBack(MemberStatusReply{.last_answer = 5});
   ASSERT_OK(reply);

@@ -108,7 +108,7 @@ TEST(RoundRing, WhatAnOlderRingDidIsNoProgress) {
   table.Say(1, BrokenEdge());
   table.AllReady(RingPurpose::kSynchronize, 1);
   table.now += milliseconds(9900);
-  table.round->OnRingFlow(1, {.fence = old, .ring_received = 5}, table.now);
+  table.round->OnStatus(1, {.fence = old, .ring_received = 5}, table.now);
   table.now += milliseconds(200);
   EXPECT_THAT(Lines(table.round->OnTick(table.now)),
               ElementsAre("aborted", "abort", "prepare synchronize"));

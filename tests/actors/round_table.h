@@ -30,6 +30,8 @@ inline std::string NameOf(RingPurpose purpose) {
 inline std::string Line(const RoundAction& action) {
   if (const auto* publish = std::get_if<PublishDecision>(&action)) {
     const Decision& decision = publish->decision;
+    if (decision.poll) return absl::StrCat("poll at step ", decision.step);
+    if (decision.quantum > 0) return absl::StrCat("marks every ", decision.quantum);
     return absl::StrCat("decision ", decision.sequence, " at step ", decision.step);
   }
   if (const auto* event = std::get_if<Synchronized>(&action)) {
@@ -50,6 +52,12 @@ inline std::string Line(const RoundAction& action) {
     return absl::StrCat("opened ", absl::StrJoin(slots, " "));
   }
   if (std::holds_alternative<Aborted>(action)) return "aborted";
+  if (const auto* late = std::get_if<PassedOver>(&action)) {
+    return absl::StrCat("passed over ", late->nodes.size());
+  }
+  if (const auto* stuck = std::get_if<Stuck>(&action)) {
+    return absl::StrCat("stuck ", stuck->nodes.size());
+  }
   if (const auto* left = std::get_if<Left>(&action)) {
     return absl::StrCat("left ", left->node.high);
   }
@@ -134,7 +142,7 @@ struct Table {
 
   // The status of a member in the present ring.
   void Flow(std::uint32_t rank, std::uint32_t received, std::uint32_t for_next) {
-    round->OnRingFlow(
+    round->OnStatus(
         rank, {.fence = Fence(true), .ring_received = received, .ring_for_next = for_next}, now);
   }
 

@@ -102,8 +102,8 @@ TEST(RunConfig, FlagsBeatEnvironmentBeatsFileBeatsDefault) {
 }
 
 TEST(RunConfig, AHiddenValueIsNotJudged) {
-  ConfigSources sources = FromText("[strategy]\ndecision = \"quantum\"\n");
-  sources.overrides = {{"strategy.decision", "lockstep", "--set"}};
+  ConfigSources sources = FromText("[strategy]\nname = \"diloco\"\n");
+  sources.overrides = {{"strategy.name", "fda", "--set"}};
   EXPECT_OK(ResolveRunConfig(sources));
 }
 
@@ -368,7 +368,12 @@ const BadCase kBadCases[] = {
     // A later version's.
     {"[strategy]\ntheta = \"auto\"\n", "CONFIG_NOT_AVAILABLE", "\"auto\" is not available",
      "available now: a number >= 0"},
-    {"[strategy]\ndecision = \"quantum\"\n", "CONFIG_NOT_AVAILABLE", "quantum", "\"lockstep\""},
+    // Without a barrier only what a member's report adds to the bound can be told.
+    {"[strategy]\ndecision = \"quantum\"\nestimator = \"sketch\"\n", "CONFIG_CONFLICT",
+     "needs strategy.name = \"fda\"", "lockstep"},
+    {"[strategy]\ndecision = \"quantum\"\nname = \"synchronous\"\n", "CONFIG_CONFLICT", "quantum",
+     ""},
+    {"[strategy]\ndecision = \"quantum\"\ntheta = 0.0\n", "CONFIG_CONFLICT", "a theta above 0", ""},
     {"[strategy]\nname = \"diloco\"\n", "CONFIG_NOT_AVAILABLE", "diloco",
      "\"fda\", \"synchronous\", \"local\""},
     {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},

@@ -14,7 +14,7 @@ constexpr char kBusy[] = R"({"address":"127.0.0.1:7070","seconds":724,
            {"name":"rondo status","role":"client","state":"UP","pid":99,"seconds":0,
             "reachable":null},
            {"id":"aaaa111111111111","name":"b-0","role":"worker","slot":0,"state":"UP","pid":1011,
-            "reachable":true,"reason":"","seconds":720}],
+            "reachable":true,"reason":"","seconds":720,"steps_per_second":142.25}],
   "runs":[{"run_id":"aa","state":"failed","step":5,"max_steps":10,"syncs":1,"workers":2,
            "bytes_total":0,"code":"WORKER_LOST"},
           {"run_id":"bb","state":"running","step":1240,"max_steps":4000,"syncs":9,"workers":2,
@@ -25,20 +25,20 @@ constexpr char kBusy[] = R"({"address":"127.0.0.1:7070","seconds":724,
 TEST(StatusText, ShowsNodesRunsTrafficAndDrops) {
   const auto text = RenderStatus(kBusy);
   ASSERT_OK(text);
-  EXPECT_EQ(
-      *text,
-      "head 127.0.0.1:7070  up 12m04s  2 workers\n"
-      "\n"
-      "node  id        role    slot  state    reachable      up   pid  why\n"
-      "b-0   aaaa1111  worker  0     UP       yes        12m00s  1011\n"
-      "b-1   bbbb2222  worker        SUSPECT  no          3.2 s    12  nothing heard for 1.2 s\n"
-      "\n"
-      "run  state           step  syncs  workers     sent  waits for\n"
-      "aa   failed          5/10      1        2      0 B  WORKER_LOST\n"
-      "bb   running  1,240/4,000      9        2  61.2 MB  the step of slot 1\n"
-      "\n"
-      "head sent     control 2.0 kB\n"
-      "dropped       handshake 2\n");
+  EXPECT_EQ(*text,
+            "head 127.0.0.1:7070  up 12m04s  2 workers\n"
+            "\n"
+            "node  id        role    slot  state    steps/s  reachable      up   pid  why\n"
+            "b-0   aaaa1111  worker  0     UP       142      yes        12m00s  1011\n"
+            "b-1   bbbb2222  worker        SUSPECT           no          3.2 s    12  "
+            "nothing heard for 1.2 s\n"
+            "\n"
+            "run  state           step  syncs  workers     sent  waits for\n"
+            "aa   failed          5/10      1        2      0 B  WORKER_LOST\n"
+            "bb   running  1,240/4,000      9        2  61.2 MB  the step of slot 1\n"
+            "\n"
+            "head sent     control 2.0 kB\n"
+            "dropped       handshake 2\n");
 }
 
 TEST(StatusText, SaysWhatToDoWithAnEmptyCluster) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -139,6 +141,41 @@ TEST(Cluster, WorkersJoinAndLeaveWhileARunIsOn) {
   EXPECT_TRUE(run.GoesOn()) << run.process().Describe();
   cluster.head().Signal(SIGTERM);
   EXPECT_EQ(cluster.head().WaitExit(), 128 + SIGTERM) << cluster.head().Describe();
+}
+
+// Without a barrier nobody waits for the slow one; each of the steps is in the model once.
+TEST(WithoutABarrier, ASlowWorkerSlowsNobodyElse) {
+  Sandbox sandbox;
+  Cluster cluster(sandbox, 3);
+  cluster.Join(1, "worker.step:1:delay:0.02");
+  std::vector<std::string> settings = Endless(4);
+  settings.insert(settings.end(), {"model.integer=true", "model.step_time=0.02",
+                                   "strategy.decision=quantum", "strategy.theta=1e12"});
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), settings);
+  const std::string folder = OnlyRunFolder(cluster.runs());
+  std::vector<double> paces;
+  const bool told = Eventually([&] {
+    paces.clear();
+    const json status = cluster.Status();
+    for (const json& node : status.value("nodes", json::array())) {
+      if (node.contains("steps_per_second")) paces.push_back(node["steps_per_second"]);
+    }
+    return paces.size() == 4 && EventsOf(folder, "sync").size() >= 3;
+  });
+  ASSERT_TRUE(told) << cluster.Status().dump();
+  std::ranges::sort(paces);
+  std::cout << "steps/s of four, of whom one is slow: " << paces[0] << " " << paces[1] << " "
+            << paces[2] << " " << paces[3] << "\n";
+  EXPECT_LT(paces[0], paces[1]);
+  const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
+  EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
+  ASSERT_TRUE(Eventually([&] { return LastEvent(folder).value("terminal", false); }));
+  const json result = LastEvent(folder)["result"];
+  EXPECT_EQ(result["replicas_equal"], true);
+  const std::vector<float> model = FloatsOf(folder + "/model.pt");
+  EXPECT_THAT(model, testing::Each(model.at(0)));
+  constexpr double kBatch = 32;
+  EXPECT_EQ(static_cast<double>(model[0]) * 4 / 840, result["samples"].get<double>() / kBatch);
 }
 
 }  // namespace

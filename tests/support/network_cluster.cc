@@ -52,10 +52,12 @@ bool NetworkCluster::WaitForWorkers(std::size_t count) const {
   });
 }
 
-std::unique_ptr<Process> NetworkCluster::Run(const std::vector<std::string>& settings) {
+std::unique_ptr<Process> NetworkCluster::Run(const std::vector<std::string>& settings,
+                                             std::string config) {
   const NetEmulator::Inside inside(network_, 0);
-  std::unique_ptr<Process> run = sandbox_.Start(
-      RunCommand(WriteQuadratic(sandbox_), settings, {"--head", address_, "--json"}));
+  if (config.empty()) config = WriteQuadratic(sandbox_);
+  std::unique_ptr<Process> run =
+      sandbox_.Start(RunCommand(config, settings, {"--head", address_, "--json"}));
   EXPECT_TRUE(Eventually([this] { return StepsOf(folder()) > 10; })) << run->Describe();
   return run;
 }

@@ -25,9 +25,9 @@ class NetworkCluster {
   Process& Join(std::size_t host);
   // Until so many workers have joined.
   bool WaitForWorkers(std::size_t count) const;
-  // A run of the quadratic trainer that is followed by its first host's `rondo run`; returns when
-  // it has taken steps.
-  std::unique_ptr<Process> Run(const std::vector<std::string>& settings);
+  // A run of the quadratic trainer, or of what `config` says, that is followed by a `rondo run` on
+  // the head's host; returns when it has taken steps.
+  std::unique_ptr<Process> Run(const std::vector<std::string>& settings, std::string config = "");
   // `rondo stop`, until the run has ended; false if it did not end well.
   bool StopRun();
   // Ends all in order.

@@ -236,6 +236,7 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);
+  process.training->Stall(options_.stalls_one_in, options_.stall);
   process.ring = std::make_unique<runtime::sim::SimRing>(process.node->id(), ring_network_);
   process.transfer =
       std::make_unique<runtime::sim::SimTransfer>(process.node->id(), transfer_network_);

@@ -40,6 +40,9 @@ struct TrainingClusterOptions {
   // What a step, a commit or an evaluation takes.
   runtime::Duration shortest_task = std::chrono::microseconds(100);
   runtime::Duration longest_task = std::chrono::milliseconds(20);
+  // One task of a worker in so many takes so much longer; 0: none does.
+  std::uint64_t stalls_one_in = 0;
+  runtime::Duration stall = std::chrono::seconds(3);
   // Transit of a message of the ring; one in fifty takes ten times the longest.
   runtime::Duration longest_transit = std::chrono::milliseconds(2);
   // The model of worker `slot` is not a number from this step on, and on no other worker.

@@ -1,0 +1,61 @@
+// How a worker trains where nobody waits for a decision (strategy.decision = "quantum"): step after
+// step, while QuantumWorker watches its drift and says when the monitor has to hear of it. It stops
+// at a boundary only for PREPARE and for a new view.
+//
+// Its `step` is a count of its own. The run's step, which is the mean of all, comes with orders and
+// decisions; in between a worker adds its own to it.
+#include <algorithm>
+
+#include "actors/worker.h"
+
+namespace actors {
+
+void Worker::NoteRunStep(std::uint64_t step) {
+  run_->told_step = step;
+  run_->step_when_told = run_->step;
+  run_->due_told = false;
+}
+
+void Worker::ObeyWithoutBarrier(const Decision& decision) {
+  NoteRunStep(decision.step);
+  if (!run_->quantum.has_value()) return;  // The view is not open yet; a poll comes again.
+  run_->trains_freely = true;
+  Speak(decision.poll
+            ? run_->quantum->OnPoll({.poll = decision.sequence})
+            : run_->quantum->OnQuanta(
+                  {.poll = decision.sequence, .xhat = decision.xhat, .quantum = decision.quantum}));
+  if (!run_->stepping) TrainOn();
+}
+
+// By this worker's count; the monitor asks all of them whether it is so.
+bool Worker::SomethingIsDue() const {
+  const RunSection& run = run_->config.run;
+  std::uint64_t due = run.max_steps;
+  if (run.evaluate == EvaluateWhat::kMean && run.evaluate_every > 0) {
+    due = std::min(due, (run_->told_step / run.evaluate_every + 1) * run.evaluate_every);
+  }
+  if (const auto interval = run_->config.strategy.max_interval; interval.value_or(0) > 0) {
+    due = std::min(due, run_->synchronized_step + *interval);
+  }
+  return run_->told_step + (run_->step - run_->step_when_told) >= due;
+}
+
+void Worker::OnFreeStep(const Stepped& stepped) {
+  if (stepped.action == BoundaryAction::kReport && run_->quantum.has_value()) {
+    run_->drift_squared = stepped.state.squared_norm;
+    std::optional<QuantumReport> report = run_->quantum->AfterStep(stepped.state);
+    const bool due = !run_->due_told && SomethingIsDue();
+    if (due && !report.has_value()) report = run_->quantum->Say();
+    run_->due_told = run_->due_told || (due && report.has_value());
+    Speak(report, due);
+  }
+  if (run_->trains_freely) TrainOn();
+}
+
+void Worker::Speak(const std::optional<QuantumReport>& report, bool due) {
+  if (!report.has_value()) return;
+  run_->sequence = report->poll;
+  SendReport(report->state, due);
+}
+
+}  // namespace actors
