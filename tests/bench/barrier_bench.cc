@@ -2,9 +2,9 @@
 // without a barrier (strategy.decision = "quantum"), and on a fixed schedule that asks nobody
 // (local, at the interval that quantum came to), on an emulated network, as root.
 //
-// One run after the other on one cluster. "steps/s" are the run's outside synchronizations: of all
-// workers on average, over the time in which no synchronization was under way. Bytes of states and
-// decisions are as sent, headers included.
+// One run after the other on one cluster. "steps/s" are the run's outside rings: of all workers on
+// average, over the time in which no ring was under way, so that whoever waits for the others
+// before a ring has waited. Bytes of states and decisions are as sent, headers included.
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -63,7 +63,7 @@ Measured MeasuredIn(const std::string& folder) {
   const double taken = steps.back()["step"].get<double>() - steps.front()["step"].get<double>();
   double in_rings = 0;
   for (const auto& sync : tests::EventsOf(folder, "sync")) {
-    if (sync["t"] > begin && sync["t"] <= end) in_rings += sync["seconds"].get<double>();
+    if (sync["t"] > begin && sync["t"] <= end) in_rings += sync["ring_seconds"].get<double>();
   }
   run.steps_per_second = taken / (end - begin - in_rings);
   run.with_synchronizations = taken / (end - begin);
