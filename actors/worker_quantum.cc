@@ -5,6 +5,7 @@
 // Its `step` is a count of its own. The run's step, which is the mean of all, comes with orders and
 // decisions; in between a worker adds its own to it.
 #include <algorithm>
+#include <cmath>
 
 #include "actors/worker.h"
 
@@ -48,6 +49,8 @@ void Worker::OnFreeStep(const Stepped& stepped) {
     if (due && !report.has_value()) report = run_->quantum->Say();
     run_->due_told = run_->due_told || (due && report.has_value());
     Speak(report, due);
+    // A model that is no number trains no more, and waits for the next base.
+    if (!std::isfinite(stepped.state.squared_norm)) run_->trains_freely = false;
   }
   if (run_->trains_freely) TrainOn();
 }

@@ -317,6 +317,35 @@ TEST(TrainingFaults, AWorkerWhoseModelIsNoNumberIsLeftOutAndGoesAfterTheThirdTim
   }
 }
 
+// The same without a barrier. It says so once and waits, whatever the messages take: its steps
+// would take no time, and each be told and counted.
+TEST(TrainingFaults, WithoutABarrierItSaysOnceThatItsModelIsNoNumberAndWaits) {
+  for (const bool is_noticed : {false, true}) {
+    RunConfig config = ConfigOf(Strategy::kFda, 4);
+    config.strategy.decision = actors::DecisionName::kQuantum;
+    // Hundreds of steps: whatever is told in one of them is about the model that is no number.
+    config.strategy.theta = 840.0 * 840 * 300 * 300 * static_cast<double>(config.model.dimension);
+    config.run.max_steps = 2000;
+    config.run.min_workers = 1;
+    TrainingClusterOptions options = Quick(config, 1);
+    options.network.longest_delay = milliseconds(20);
+    options.longest_task = microseconds(200);
+    options.poison = {.slot = 2, .step = 4, .is_noticed = is_noticed};
+    TrainingCluster cluster(options);
+    ASSERT_TRUE(cluster.RunToEnd());
+    const RunRecord& record = cluster.record();
+    ASSERT_OK(record.summary->status);
+    EXPECT_EQ(record.summary->resets, 3u);
+    EXPECT_THAT(record.lost, testing::ElementsAre(2u));
+    EXPECT_EQ(record.summary->workers_final, 3u);
+    // Reports that crossed a PREPARE: 54 of them, and 350 if it said so with each step.
+    EXPECT_LE(record.summary->dropped.fence, 100u);
+    for (const std::uint32_t slot : {0U, 1U, 3U}) {
+      EXPECT_EQ(cluster.replica(slot)->root(), record.summary->root);
+    }
+  }
+}
+
 // F31.
 TEST(TrainingFaults, AModelOfAnotherLayoutEndsTheStartAndLaterRefusesTheJoinerAlone) {
   RunConfig config = ConfigOf(Strategy::kFda, 3);
