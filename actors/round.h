@@ -15,7 +15,9 @@
 //
 // A fixed schedule (synchronous, local) skips `decide` and `preparing`: its workers answer READY
 // unasked, and START is PREPARE and START in one. A synchronization that was decided is owed: what
-// interrupts it, a death or a broken edge, only puts it off (protocol.md 6).
+// interrupts it, a death or a broken edge, only puts it off (protocol.md 6). Without a barrier
+// (round_quantum.cc) the members train on while reports come, and `decide` follows the answers to a
+// poll.
 #ifndef RONDO_ACTORS_ROUND_H_
 #define RONDO_ACTORS_ROUND_H_
 
@@ -308,6 +310,7 @@ class Round {
   RoundActions OnReportWithoutBarrier(std::uint32_t rank, const StateReport& report,
                                       runtime::Time now);
   RoundActions Follow(const QuantumMove& move, runtime::Time now);
+  void OpenWithoutBarrier(runtime::Time now);
   bool IsPolling() const { return deadline_.has_value(); }  // While training.
   void Poll(runtime::Time now, RoundActions& actions);
   void PublishPoll(const QuantumPoll& poll, runtime::Time now, RoundActions& actions);

@@ -27,8 +27,6 @@ constexpr double kSuspectSeconds = 1;
 constexpr double kSuspectFactor = 5;
 constexpr double kStuckSeconds = 30;
 constexpr double kStuckFactor = 20;
-// Without a barrier: members may have to look at their data anew before they report.
-constexpr std::chrono::seconds kLongestOpening(10);
 
 void Append(RoundActions more, RoundActions& actions) {
   std::ranges::move(more, std::back_inserter(actions));
@@ -71,10 +69,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   newcomer_until_ = {};
   BeginTraining(now);
   if (members_.empty()) phase_ = Phase::kHolding;
-  if (quantum_.has_value() && !members_.empty()) {
-    sequence_ = quantum_->Open(weights_).poll;
-    deadline_ = now + std::max<runtime::Duration>(Patience(), kLongestOpening);
-  }
+  if (quantum_.has_value() && !members_.empty()) OpenWithoutBarrier(now);
   actions.push_back(ViewOpened{.members = members_});
   // With reports the debt is paid after the opening ones; a fixed schedule has none.
   const bool hold = !options_.reports && owed_.has_value();

@@ -8,11 +8,9 @@
 // `step_` is the mean of the members' own counts. Whoever comes to a step at which something is due
 // (the last, a test) by its own count says so; then all are asked, and it is due if the mean is.
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "actors/round.h"
-#include "runtime/base/require.h"
 
 namespace actors {
 namespace {
@@ -25,7 +23,9 @@ constexpr double kPatienceSteps = 2;
 constexpr std::chrono::milliseconds kPatience(250);
 // As long as nothing is known of somebody's steps.
 constexpr std::chrono::seconds kFirstPatience(10);
-// A member that is at no boundary for so long, while none of the others is waited for, is stuck.
+// A new view: members may have to look at their data anew before they report.
+constexpr std::chrono::seconds kOpeningPatience(10);
+// Where too few are READY to go on without the others: after so long these are stuck.
 constexpr std::chrono::seconds kStuck(30);
 constexpr int kStuckPatiences = 10;
 
@@ -91,6 +91,12 @@ RoundActions Round::Follow(const QuantumMove& move, Time now) {
     phase_ = Phase::kHolding;
   }
   return actions;
+}
+
+// The opening reports answer the first poll of the view.
+void Round::OpenWithoutBarrier(Time now) {
+  sequence_ = quantum_->Open(weights_).poll;
+  deadline_ = now + std::max<runtime::Duration>(Patience(), kOpeningPatience);
 }
 
 void Round::Poll(Time now, RoundActions& actions) {

@@ -19,7 +19,7 @@ void Worker::NoteRunStep(std::uint64_t step) {
 
 void Worker::ObeyWithoutBarrier(const Decision& decision) {
   NoteRunStep(decision.step);
-  if (!run_->quantum.has_value()) return;  // The view is not open yet; a poll comes again.
+  if (!run_->quantum.has_value()) return;  // No monitor decides before the view is open.
   run_->trains_freely = true;
   Speak(decision.poll
             ? run_->quantum->OnPoll({.poll = decision.sequence})

@@ -53,10 +53,11 @@ struct QuantumPoll {
   PollId poll = 0;
 };
 
-// Worker to monitor: the answer to a poll (number 0), or word that a mark was passed.
+// Worker to monitor: the answer to a poll, or word that a mark was passed.
 struct QuantumReport {
-  PollId poll = 0;           // The poll that is answered, or whose marks were passed.
-  std::uint64_t number = 0;  // Counts the reports of this member since its answer, from 1.
+  PollId poll = 0;  // The poll that is answered, or whose marks were passed.
+  std::uint64_t number =
+      0;  // Rises from each report of a member to its next; of an answer, 0 will do.
   LocalState state;
 };
 

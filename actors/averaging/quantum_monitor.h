@@ -37,9 +37,6 @@ class QuantumMonitor {
   QuantumPoll Open(std::span<const float> weights);
   // The marks that COMMIT carries.
   Quanta Commit();
-  // The caller synchronizes for a reason of its own (the last step, max_interval, the run ends):
-  // what is reported until Open or Commit is dropped, as after a verdict.
-  void Stop() { phase_ = Phase::kStopped; }
 
   QuantumMove OnReport(std::size_t member, const QuantumReport& report);
   // The deadline of `poll` has passed; void unless that poll is still open.

@@ -160,13 +160,13 @@ TEST(WithoutABarrier, ASlowWorkerSlowsNobodyElse) {
     for (const json& node : status.value("nodes", json::array())) {
       if (node.contains("steps_per_second")) paces.push_back(node["steps_per_second"]);
     }
-    return paces.size() == 4 && EventsOf(folder, "sync").size() >= 3;
+    std::ranges::sort(paces);
+    // In lockstep all four go at the pace of the slow one.
+    return paces.size() == 4 && paces[1] > 1.2 * paces[0] && EventsOf(folder, "sync").size() >= 3;
   });
   ASSERT_TRUE(told) << cluster.Status().dump();
-  std::ranges::sort(paces);
   std::cout << "steps/s of four, of whom one is slow: " << paces[0] << " " << paces[1] << " "
             << paces[2] << " " << paces[3] << "\n";
-  EXPECT_LT(paces[0], paces[1]);
   const auto stop = sandbox.Run({"rondo", "stop", "--head", cluster.address(), "--json"});
   EXPECT_EQ(stop->WaitExit(), 0) << stop->Describe();
   ASSERT_TRUE(Eventually([&] { return LastEvent(folder).value("terminal", false); }));

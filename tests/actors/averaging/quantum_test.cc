@@ -274,7 +274,7 @@ TEST(QuantumMonitor, DropsAndCountsWhatCameTooLate) {
   EXPECT_TRUE(IsNothing(monitor.OnReport(0, {.poll = poll, .state = State(0)})));
   EXPECT_TRUE(IsNothing(monitor.OnReport(0, {.poll = poll, .state = State(100)})));
   EXPECT_EQ(monitor.dropped(), 4u);
-  monitor.Stop();
+  std::get<Verdict>(monitor.OnPollDeadline(poll));
   EXPECT_TRUE(IsNothing(monitor.OnReport(1, {.poll = poll, .state = State(0)})));
   EXPECT_EQ(monitor.dropped(), 5u);
 }
@@ -316,7 +316,6 @@ TEST(QuantumMonitor, AStateThatIsNotFiniteOrMalformedIsAnErrorThatNamesTheMember
 
 TEST(QuantumMonitor, TakesEveryoneForAContributorAfterCommit) {
   Answered answered(MakeMonitor(), {1, 1}, {State(1, 1, kXi), State(1, 1, kXi)});
-  answered.monitor.Stop();
   const Quanta quanta = answered.monitor.Commit();
   EXPECT_EQ(quanta.poll, answered.poll + 1);
   EXPECT_EQ(quanta.xhat, 0);
