@@ -54,16 +54,20 @@ const LocalState& Replica::Summarize() {
 
 bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(), base())); }
 
-void Replica::TakeDirection(const runtime::Hash128& root) {
-  if (direction_.size() == 0) return;
-  const bool moved =
-      ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()), direction_.span());
+DriftReading Replica::TakeDirection(std::span<const float> local, const runtime::Hash128& root) {
+  const DriftReading reading =
+      ReadDrift(Trainable(local), Trainable(base()), Trainable(shadow_->span()));
+  if (direction_.size() == 0) return reading;
+  const bool moved = ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()),
+                                            reading.squared_mean, direction_.span());
   direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
+  return reading;
 }
 
-void Replica::Commit(const runtime::Hash128& root) {
-  TakeDirection(root);
+DriftReading Replica::Commit(const runtime::Hash128& root) {
+  const DriftReading reading = TakeDirection(local(), root);
   TakeShadow(root);
+  return reading;
 }
 
 void Replica::MoveLocal(std::span<const float> from, std::span<const float> to) {
@@ -90,7 +94,7 @@ void Replica::ResolveMark(bool committed, const runtime::Hash128& root) {
   if (committed && mark_.size() == 0) {
     Commit(root);
   } else if (committed) {
-    TakeDirection(root);
+    TakeDirection(mark_.span(), root);
     MoveLocal(mark_.span(), shadow());
     swap(base_, shadow_);
     root_ = root;

@@ -21,6 +21,7 @@
 #include <span>
 #include <string>
 
+#include "actors/averaging/drift_kernel_table.h"
 #include "actors/averaging/estimator.h"
 #include "actors/averaging/local_state.h"
 #include "actors/run_config.h"
@@ -66,7 +67,8 @@ class Replica {
   void RenewShadow() { shadow_ = std::make_shared<runtime::AlignedBuffer>(base_->size()); }
 
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
-  void Commit(const runtime::Hash128& root);
+  // Returns how the drift that this worker had lies to that of the mean.
+  DriftReading Commit(const runtime::Hash128& root);
   // The same with a model that others made: this worker starts from it with drift 0 and without xi.
   void Adopt(const runtime::Hash128& root);
   // The same, but the drift stays, because it is in nobody's mean: local += shadow - base. Buffers
@@ -97,7 +99,8 @@ class Replica {
   absl::Status SaveBase(const std::string& path);
 
  private:
-  void TakeDirection(const runtime::Hash128& root);
+  // `local`: the parameters as the ring read them.
+  DriftReading TakeDirection(std::span<const float> local, const runtime::Hash128& root);
   void TakeShadow(const runtime::Hash128& root);
   // The trainable part of local becomes `to` + (local - from), the rest of it `to`.
   void MoveLocal(std::span<const float> from, std::span<const float> to);

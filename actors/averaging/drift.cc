@@ -7,28 +7,6 @@
 #include "runtime/base/require.h"
 
 namespace actors {
-namespace {
-
-double SquaredDistance(std::span<const float> a, std::span<const float> b) {
-  double lanes[kLanes] = {};
-  std::size_t i = 0;
-  for (; i + kLanes <= a.size(); i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const double difference = static_cast<double>(a[i + lane]) - b[i + lane];
-      lanes[lane] += difference * difference;
-    }
-  }
-  double total = 0;
-  for (; i < a.size(); ++i) {
-    const double difference = static_cast<double>(a[i]) - b[i];
-    total += difference * difference;
-  }
-  for (const double lane : lanes) total += lane;
-  return total;
-}
-
-}  // namespace
-
 double SquaredDrift(std::span<const float> local, std::span<const float> base) {
   REQUIRE(local.size() == base.size());
   return BestDriftKernels().squared_norm(local.data(), base.data(), local.size());
@@ -40,16 +18,22 @@ DriftSums DriftAlong(std::span<const float> local, std::span<const float> base,
   return BestDriftKernels().along(local.data(), base.data(), direction.data(), local.size());
 }
 
+DriftReading ReadDrift(std::span<const float> local, std::span<const float> base,
+                       std::span<const float> newer) {
+  REQUIRE(local.size() == base.size() && local.size() == newer.size());
+  return BestDriftKernels().read(local.data(), base.data(), newer.data(), local.size());
+}
+
 double StoreDrift(std::span<const float> local, std::span<const float> base, std::span<float> out) {
   REQUIRE(local.size() == base.size() && local.size() == out.size());
   return BestDriftKernels().store(local.data(), base.data(), local.size(), out.data());
 }
 
 bool ComputeUpdateDirection(std::span<const float> newer, std::span<const float> older,
-                            std::span<float> out) {
+                            double squared_distance, std::span<float> out) {
   REQUIRE(newer.size() == older.size() && newer.size() == out.size());
   // Squares of floats neither overflow nor vanish in double.
-  const double norm = std::sqrt(SquaredDistance(newer, older));
+  const double norm = std::sqrt(squared_distance);
   if (norm == 0 || !std::isfinite(norm)) {
     std::fill(out.begin(), out.end(), 0.0f);
     return false;

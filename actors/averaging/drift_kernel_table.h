@@ -51,12 +51,21 @@ struct DriftSums {
   double projection = 0;    // <direction, local - base>.
 };
 
+// How a member's drift u lies to the mean drift m = newer base - base of the round it is in.
+struct DriftReading {
+  double squared_norm = 0;  // ‖u‖².
+  double along_mean = 0;    // <u, m>.
+  double squared_mean = 0;  // ‖m‖²; equal on all members of the round.
+};
+
 // All vectors have `n` floats and need no alignment. The drift is rounded to float before it is
-// used, as the ring does. A drift that is not finite, or whose squares overflow, gives a norm that
-// is not.
+// used, as the ring does, except by `read`. A drift that is not finite, or whose squares overflow,
+// gives a norm that is not.
 struct DriftKernels {
   double (*squared_norm)(const float* local, const float* base, std::size_t n);
   DriftSums (*along)(const float* local, const float* base, const float* direction, std::size_t n);
+  // Differences, products and sums in double: within 1e-12 of the exact sums.
+  DriftReading (*read)(const float* local, const float* base, const float* newer, std::size_t n);
   // Stores the drift and returns its squared norm.
   double (*store)(const float* local, const float* base, std::size_t n, float* drift);
   // Writes rows * columns floats to `sketch` and returns the squared norm of the drift.

@@ -28,6 +28,9 @@ constexpr std::size_t kRegisterBytes = 16;
 #endif
 typedef float FloatRegister __attribute__((vector_size(kRegisterBytes)));
 typedef std::uint32_t WordRegister __attribute__((vector_size(kRegisterBytes)));
+// As many floats as a register has doubles.
+typedef float FloatHalf __attribute__((vector_size(kRegisterBytes / 2)));
+typedef double DoubleRegister __attribute__((vector_size(kRegisterBytes)));
 
 // 16 lanes as a balanced tree of registers; operations go lane by lane.
 template <typename T>
@@ -202,6 +205,64 @@ double StoreDrift(const float* local, const float* base, std::size_t n, float* d
   return Pass<false, true>(local, base, nullptr, n, drift).squared_norm;
 }
 
+// 8 lanes of doubles: what the widest register has, so that all variants add in one order.
+constexpr std::size_t kDoubleLanes = 8;
+constexpr std::size_t kDoubleRegisters = kDoubleLanes * sizeof(double) / kRegisterBytes;
+
+struct WideSum {
+  DoubleRegister part[kDoubleRegisters] = {};
+};
+
+RONDO_INLINE double Total(const WideSum& sum) {
+  double lanes[kDoubleLanes];
+  __builtin_memcpy(lanes, sum.part, sizeof(lanes));
+  double total = 0;
+  for (std::size_t lane = 0; lane < kDoubleLanes; ++lane) total += lanes[lane];
+  return total;
+}
+
+RONDO_INLINE DoubleRegister Widen(const float* from) {
+  return __builtin_convertvector(Memory<FloatHalf>::Load(from), DoubleRegister);
+}
+
+struct ReadingSums {
+  WideSum norm;
+  WideSum along;
+  WideSum mean;
+};
+
+RONDO_INLINE void AddReading(const float* local, const float* base, const float* newer,
+                             ReadingSums& sums) {
+#pragma GCC unroll 4
+  for (std::size_t i = 0; i < kDoubleRegisters; ++i) {
+    const std::size_t at = i * (kDoubleLanes / kDoubleRegisters);
+    const DoubleRegister origin = Widen(base + at);
+    const DoubleRegister drift = Widen(local + at) - origin;
+    const DoubleRegister mean = Widen(newer + at) - origin;
+    sums.norm.part[i] += drift * drift;
+    sums.along.part[i] += drift * mean;
+    sums.mean.part[i] += mean * mean;
+  }
+}
+
+DriftReading Read(const float* local, const float* base, const float* newer, std::size_t n) {
+  ReadingSums sums;
+  std::size_t i = 0;
+  for (; i + kDoubleLanes <= n; i += kDoubleLanes) {
+    AddReading(local + i, base + i, newer + i, sums);
+  }
+  if (i < n) {
+    float rest[3][kDoubleLanes] = {};
+    for (std::size_t lane = 0; i + lane < n; ++lane) {
+      rest[0][lane] = local[i + lane];
+      rest[1][lane] = base[i + lane];
+      rest[2][lane] = newer[i + lane];
+    }
+    AddReading(rest[0], rest[1], rest[2], sums);
+  }
+  return {Total(sums.norm), Total(sums.along), Total(sums.mean)};
+}
+
 // Adds the signed drift of block number `block` to every row of `scratch.partial`. Rows are the
 // outer loop: a bucket is not read again while its last store is still on its way.
 RONDO_INLINE void AddBlock(const SketchTables& tables, std::size_t block,
@@ -278,6 +339,7 @@ double Sketch(const SketchTables& tables, const float* local, const float* base,
 const DriftKernels kTable = {
     .squared_norm = SquaredNorm,
     .along = Along,
+    .read = Read,
     .store = StoreDrift,
     .sketch = Sketch,
 };

@@ -74,6 +74,17 @@ TEST(Replica, WithoutAMarkACommitTakesTheWholeDrift) {
   EXPECT_THAT(replica->local(), Each(7.0F));
 }
 
+TEST(Replica, ACommitTellsHowItsDriftLayToTheMean) {
+  const auto replica = MakeReplica();
+  Steps(*replica, 2);
+  FillShadow(*replica, 5);
+  const DriftReading reading = replica->Commit(kRoot);
+  EXPECT_EQ(reading.squared_norm, 2 * 1680.0 * 1680.0);
+  EXPECT_EQ(reading.along_mean, 2 * 1680.0 * 5.0);
+  EXPECT_EQ(reading.squared_mean, 2 * 25.0);
+  EXPECT_THAT(replica->local(), Each(5.0F));
+}
+
 TEST(Replica, AnAbortedRingLeavesTheWholeDrift) {
   const auto replica = MakeReplica();
   const Hash128 root = replica->root();

@@ -56,7 +56,8 @@ class Models {
     for (std::size_t k = 0; k < trainers_.size(); ++k) locals.push_back(LocalOf(k));
     std::vector<float> mean = runtime::ReduceInRingOrder(locals, base_, weights_);
     const std::uint64_t layout = trainers_.front()->layout().Hash();
-    if (actors::ComputeUpdateDirection(mean, base_, direction_)) {
+    if (actors::ComputeUpdateDirection(mean, base_, actors::SquaredDrift(mean, base_),
+                                       direction_)) {
       direction_id_ = {.newer_base = runtime::RootOf(layout, mean),
                        .older_base = runtime::RootOf(layout, base_)};
     } else {

@@ -15,6 +15,11 @@ namespace {
 
 constexpr std::size_t kLengths[] = {1, 15, 16, 17, 31, 240, 241, 511, 512, 513, 1031, 61'706};
 
+// As a worker has it.
+double SquaredDistance(const std::vector<float>& newer, const std::vector<float>& older) {
+  return ReadDrift(newer, older, newer).squared_mean;
+}
+
 void ExpectEqualBits(double a, double b) {
   EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0) << a << ' ' << b;
 }
@@ -39,6 +44,41 @@ TEST(Drift, SumsEqualAPlainLoopInDouble) {
   }
 }
 
+TEST(Drift, AReadingEqualsAPlainLoopInDoubleWithoutRounding) {
+  for (const std::size_t n : kLengths) {
+    SCOPED_TRACE(testing::Message() << n << " floats");
+    const std::vector<float> local = tests::GaussianVector(n, 1);
+    const std::vector<float> base = tests::GaussianVector(n, 2, 1e-3f);
+    const std::vector<float> newer = tests::GaussianVector(n, 3, 30.0f);
+    DriftReading expected;
+    double scale = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double drift = static_cast<double>(local[i]) - base[i];
+      const double mean = static_cast<double>(newer[i]) - base[i];
+      expected.squared_norm += drift * drift;
+      expected.along_mean += drift * mean;
+      expected.squared_mean += mean * mean;
+      scale += std::abs(drift * mean);
+    }
+    const DriftReading reading = ReadDrift(local, base, newer);
+    EXPECT_NEAR(reading.squared_norm, expected.squared_norm, 1e-12 * expected.squared_norm);
+    EXPECT_NEAR(reading.along_mean, expected.along_mean, 1e-12 * scale);
+    EXPECT_NEAR(reading.squared_mean, expected.squared_mean, 1e-12 * expected.squared_mean);
+  }
+}
+
+TEST(Drift, AReadingOfWhatIsNoNumberIsNone) {
+  for (const std::size_t n : {std::size_t{5}, std::size_t{700}}) {
+    const std::vector<float> base(n), newer(n, 1);
+    std::vector<float> local(n, 1);
+    local[n - 1] = std::nanf("");
+    const DriftReading reading = ReadDrift(local, base, newer);
+    EXPECT_FALSE(std::isfinite(reading.squared_norm));
+    EXPECT_FALSE(std::isfinite(reading.along_mean));
+    EXPECT_EQ(reading.squared_mean, static_cast<double>(n));
+  }
+}
+
 TEST(Drift, StoredDriftIsTheFloatDifferenceAndNothingPastIt) {
   for (const std::size_t n : kLengths) {
     SCOPED_TRACE(testing::Message() << n << " floats");
@@ -60,6 +100,7 @@ TEST(Drift, EveryVariantGivesTheSameBits) {
     const std::vector<float> base = tests::GaussianVector(n, 2);
     const std::vector<float> direction = tests::GaussianVector(n, 3);
     const DriftSums along = reference.along(local.data(), base.data(), direction.data(), n);
+    const DriftReading read = reference.read(local.data(), base.data(), direction.data(), n);
     std::vector<float> stored(n);
     reference.store(local.data(), base.data(), n, stored.data());
     for (const runtime::CpuLevel level : levels) {
@@ -73,6 +114,10 @@ TEST(Drift, EveryVariantGivesTheSameBits) {
       std::vector<float> out(n);
       ExpectEqualBits(kernels.store(local.data(), base.data(), n, out.data()), along.squared_norm);
       EXPECT_EQ(out, stored);
+      const DriftReading reading = kernels.read(local.data(), base.data(), direction.data(), n);
+      ExpectEqualBits(reading.squared_norm, read.squared_norm);
+      ExpectEqualBits(reading.along_mean, read.along_mean);
+      ExpectEqualBits(reading.squared_mean, read.squared_mean);
     }
   }
 }
@@ -115,7 +160,7 @@ TEST(UpdateDirection, HasANormJustBelowOne) {
         const std::vector<float> newer = tests::GaussianVector(n, 2 * seed, scale);
         const std::vector<float> older = tests::GaussianVector(n, 2 * seed + 1, scale);
         std::vector<float> direction(n);
-        ASSERT_TRUE(ComputeUpdateDirection(newer, older, direction));
+        ASSERT_TRUE(ComputeUpdateDirection(newer, older, SquaredDistance(newer, older), direction));
         const double norm = std::sqrt(tests::SquaredNorm(direction));
         EXPECT_LE(norm, 1.0);
         EXPECT_GE(norm, 1.0 - 3e-7);
@@ -129,12 +174,12 @@ TEST(UpdateDirection, HasANormJustBelowOne) {
 TEST(UpdateDirection, DoesNotExistBetweenEqualOrBrokenBases) {
   const std::vector<float> base = tests::GaussianVector(100, 1);
   std::vector<float> direction(100, 5);
-  EXPECT_FALSE(ComputeUpdateDirection(base, base, direction));
+  EXPECT_FALSE(ComputeUpdateDirection(base, base, SquaredDistance(base, base), direction));
   EXPECT_EQ(direction, std::vector<float>(100, 0));
   std::vector<float> broken = base;
   broken[50] = std::nanf("");
   direction.assign(100, 5);
-  EXPECT_FALSE(ComputeUpdateDirection(broken, base, direction));
+  EXPECT_FALSE(ComputeUpdateDirection(broken, base, SquaredDistance(broken, base), direction));
   EXPECT_EQ(direction, std::vector<float>(100, 0));
 }
 

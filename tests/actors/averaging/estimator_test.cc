@@ -61,7 +61,7 @@ class BoundTest : public testing::TestWithParam<Directions> {
     for (std::size_t k = 0; k < members; ++k) {
       const bool own = GetParam() == Directions::kUnequal;
       const std::vector<float> update = tests::GaussianVector(d, seed + (own ? k : 0));
-      EXPECT_TRUE(ComputeUpdateDirection(update, zeros, values_[k]));
+      EXPECT_TRUE(ComputeUpdateDirection(update, zeros, SquaredDrift(update, zeros), values_[k]));
       const bool missing =
           GetParam() == Directions::kMissing || (GetParam() == Directions::kOneMissing && k == 1);
       if (!missing) directions[k] = {.id = Id(own ? k + 1 : 1), .values = values_[k]};
@@ -151,7 +151,7 @@ TEST(LinearEstimator, ParallelDriftsAlongTheDirectionHaveNoVariance) {
   const std::vector<float> base(kParameters);
   const std::vector<float> update = tests::GaussianVector(kParameters, 3);
   std::vector<float> direction(kParameters);
-  ASSERT_TRUE(ComputeUpdateDirection(update, base, direction));
+  ASSERT_TRUE(ComputeUpdateDirection(update, base, SquaredDrift(update, base), direction));
   const std::vector<std::vector<float>> locals(3, update);
   const std::vector<UpdateDirection> directions(3, {.id = Id(1), .values = direction});
   Halves linear({.kind = EstimatorKind::kLinear, .parameters = kParameters});
