@@ -389,11 +389,13 @@ void Head::OnSynchronized(std::uint64_t run, const Synchronized& event, double t
             .seconds = event.ring_seconds + event.control_seconds,
             .ring_seconds = event.ring_seconds,
             .ring_bytes = ring - run_->ring_bytes,
-            .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation)}});
+            .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation),
+            .drifts = TakeDrifts(event)}});
   run_->ring_bytes = ring;
   run_->last_sync_step = event.step;
   run_->step = event.step;
   run_->synchronizations = event.round;
+  NoteOutliers(event);
 }
 
 void Head::OnTested(std::uint64_t run, const Tested& event) {
@@ -454,7 +456,8 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
                               .leaves = summary.leaves,
                               .deaths = summary.deaths,
                               .aborts = summary.aborts,
-                              .resets = summary.resets},
+                              .resets = summary.resets,
+                              .outliers = summary.outliers},
                    .dropped = dropped,
                    .model_path = summary.model_path};
   if (threshold) result.theta = summary.theta;

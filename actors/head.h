@@ -96,7 +96,8 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   enum class RunState { kWaiting, kRunning, kDone, kFailed, kAborted };
   struct RunMember {
     std::uint32_t slot = 0;
-    std::string name;  // Of its node.
+    std::string name;                    // Of its node.
+    std::optional<DriftOfWorker> drift;  // The last that was told.
   };
   struct RunBook {
     std::uint64_t number = 0;
@@ -139,6 +140,9 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void Emit(RunEvent event);
   void EndRun(const absl::Status& status, std::optional<RunResult> result);
   RunResult ResultOf(const RunSummary& summary) const;
+  // head_drifts.cc.
+  std::vector<DriftOfWorker> TakeDrifts(const Synchronized& event);
+  void NoteOutliers(const Synchronized& event);
   bool IsOn() const;
   // The workers that `name` means; see schema::LeaveNode.
   absl::StatusOr<std::vector<runtime::NodeId>> FindWorkers(const std::string& name) const;

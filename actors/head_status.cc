@@ -35,6 +35,19 @@ json LedgerJson(const runtime::Ledger& sent) {
           {"checkpoint", sent.Of(Traffic::kCheckpoint)}, {"total", sent.Total()}};
 }
 
+// Null: it has not told of one.
+json DriftJson(const std::optional<DriftOfWorker>& drift) {
+  if (!drift.has_value()) return nullptr;
+  const auto number = [](const std::optional<double>& value) {
+    return value.has_value() ? json(*value) : json(nullptr);
+  };
+  return {{"norm", number(drift->norm)},
+          {"cosine", number(drift->cosine)},
+          {"cosine_to_others", number(drift->cosine_to_others)},
+          {"z", number(drift->z)},
+          {"outlier", drift->outlier}};
+}
+
 absl::Status RunNotFound(const std::string& run_id) {
   return MakeError("RUN_NOT_FOUND", Exit::kNotFound,
                    absl::StrCat("this head knows no run ", run_id), "see rondo runs");
@@ -143,7 +156,12 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
   if (!node.ring.empty() && node.reach.has_value()) object["reachable"] = node.unreachable.empty();
   if (IsOn()) {
     const auto member = run_->members.find(node.info.id);
-    if (member != run_->members.end()) object["slot"] = member->second.slot;
+    if (member != run_->members.end()) {
+      object["slot"] = member->second.slot;
+      object["drift"] = DriftJson(member->second.drift);
+      const bool outlier = member->second.drift.has_value() && member->second.drift->outlier;
+      if (outlier && reason.empty()) object["reason"] = "its drift is unlike the others'";
+    }
     const double pace = monitor_ != nullptr ? monitor_->StepsPerSecondOf(node.info.id) : 0;
     if (pace > 0) object["steps_per_second"] = pace;
   }

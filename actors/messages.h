@@ -2,7 +2,7 @@
 //
 // schema/training.capnp says who sends what and when; the field comments stand there. Decode checks
 // every range, so that whoever holds one of these structs may trust it. Non-finite floats of a
-// state or a loss pass: the monitor names the worker they came from.
+// state, a loss or a committed drift pass: the monitor names the worker they came from.
 #ifndef RONDO_ACTORS_MESSAGES_H_
 #define RONDO_ACTORS_MESSAGES_H_
 
@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/averaging/drift_kernel_table.h"
 #include "actors/averaging/local_state.h"
 #include "runtime/actor/protocol.h"
 #include "runtime/base/hash.h"
@@ -249,12 +250,18 @@ struct StateReport {
   bool due = false;
 };
 
+// How a member's drift lay to the mean of a committed round.
+struct CommittedDrift {
+  std::uint64_t round = 0;  // Synchronizations, this one included.
+  DriftReading reading;
+};
 struct Ready {
   RingPurpose purpose = RingPurpose::kSynchronize;
   std::uint64_t step = 0;
   float weight = 1;
   runtime::Hash128 root;
   double loss = 0;
+  std::optional<CommittedDrift> drift;
 };
 struct Done {
   runtime::Hash128 root;

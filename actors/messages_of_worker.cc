@@ -51,6 +51,11 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setWeight(ready.weight);
                    Write(ready.root, group.initRoot());
                    group.setLoss(ready.loss);
+                   if (!ready.drift.has_value()) return;
+                   group.setDriftRound(ready.drift->round);
+                   group.setSquaredDrift(ready.drift->reading.squared_norm);
+                   group.setDriftAlongMean(ready.drift->reading.along_mean);
+                   group.setSquaredMean(ready.drift->reading.squared_mean);
                  },
                  [&](const Done& done) {
                    auto group = wire.initDone();
@@ -92,11 +97,21 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
       if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
         return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
       }
-      answer.body = Ready{.purpose = purpose,
-                          .step = group.getStep(),
-                          .weight = group.getWeight(),
-                          .root = Read(group.getRoot()),
-                          .loss = group.getLoss()};
+      Ready ready{.purpose = purpose,
+                  .step = group.getStep(),
+                  .weight = group.getWeight(),
+                  .root = Read(group.getRoot()),
+                  .loss = group.getLoss()};
+      if (group.getDriftRound() != 0) {
+        if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0) {
+          return absl::InvalidArgumentError("a square is negative");
+        }
+        ready.drift = {.round = group.getDriftRound(),
+                       .reading = {.squared_norm = group.getSquaredDrift(),
+                                   .along_mean = group.getDriftAlongMean(),
+                                   .squared_mean = group.getSquaredMean()}};
+      }
+      answer.body = std::move(ready);
       return answer;
     }
     case Wire::DONE: {

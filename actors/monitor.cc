@@ -161,6 +161,8 @@ void Monitor::Perform(RoundActions actions) {
       for (const runtime::NodeId node : synchronized->reset) {
         if (NoteReset(node, synchronized->round)) hopeless.push_back(node);
       }
+      outliers_ += static_cast<std::uint64_t>(
+          std::ranges::count_if(synchronized->drifts, &MemberDrift::HasBecomeOutlier));
       listener_.OnSynchronized(options_.run, *synchronized, theta_);
     } else if (const auto* tested = std::get_if<Tested>(&action)) {
       listener_.OnTested(options_.run, *tested);
@@ -381,6 +383,7 @@ void Monitor::End(const absl::Status& status) {
                      .deaths = deaths_,
                      .aborts = aborts_,
                      .resets = resets_,
+                     .outliers = outliers_,
                      .model_saved = model_saved_};
   if (model_saved_) summary.model_path = options_.folder + "/model.pt";
   if (round_ != nullptr) {

@@ -100,6 +100,7 @@ struct RunSummary {
   std::uint64_t deaths = 0;
   std::uint64_t aborts = 0;
   std::uint64_t resets = 0;
+  std::uint64_t outliers = 0;  // Workers that became one.
   runtime::Hash128 root;
   bool replicas_equal = false;  // Every commit had one root, and the last one is everybody's.
   bool model_saved = false;
@@ -327,7 +328,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   runtime::Ledger sent_before_;
   runtime::Time began_{};
   std::uint64_t progress_step_ = 0;
-  std::uint64_t joins_ = 0, leaves_ = 0, deaths_ = 0, aborts_ = 0, resets_ = 0;
+  std::uint64_t joins_ = 0, leaves_ = 0, deaths_ = 0, aborts_ = 0, resets_ = 0, outliers_ = 0;
   std::uint32_t most_workers_ = 0;
   double last_loss_ = 0;
   std::ofstream model_;

@@ -211,6 +211,8 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
     }
   }
   if (absl::Status equal = CheckRoots(roots, root_, "READY"); !equal.ok()) return Fail(equal, now);
+  JudgeDrifts();
+  LeaveOutOutliers();
   if (absl::Status adds = CheckAnyoneAdds(); !adds.ok()) return Fail(adds, now);
   RoundActions actions;
   if (unasked) {
@@ -297,6 +299,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
 
   Commit commit{.root = root_, .then_evaluate = test, .then_wait = wait};
   if (quantum_.has_value()) {
+    quantum_->SetWeights(weights_);
     marks_ = quantum_->Commit();
     commit.sequence = sequence_ = marks_->poll;
     commit.quantum = marks_->quantum;
@@ -309,11 +312,16 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
                      .variance_estimate = variance_estimate_,
                      .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
                      .root = root_,
+                     .drifts = std::exchange(drifts_, {}),
                      .last = ending};
+  committed_ = {.steps = step_ - synchronized_step_};
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    committed_.weights[members_[rank].node] = RingWeight(rank);
     if (RingWeight(rank) > 0) {
       ++event.contributors;
       event.loss += ready_[rank].loss;
+    } else if (ready_[rank].weight > 0 && left_out_[rank]) {
+      event.left_out.push_back(members_[rank].node);
     } else {
       event.reset.push_back(members_[rank].node);
     }

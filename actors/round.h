@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "actors/averaging/cost.h"
+#include "actors/averaging/drift_telemetry.h"
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/quantum_monitor.h"
 #include "actors/averaging/sync_policy.h"
@@ -53,6 +54,7 @@ struct RoundOptions {
   std::uint32_t min_workers = 1;  // With fewer members nothing is decided.
   bool reports = true;            // Members report (fda); else they follow a fixed schedule.
   bool leave_with_synchronization = true;  // A leaver's drift is averaged in before it goes.
+  bool refuse_outliers = false;  // Their drifts are not averaged in (averaging/drift_telemetry.h).
   // The members' weights are the sizes of their shards of so many common samples. 0: each keeps the
   // weight that it comes with.
   std::uint64_t weighted_samples = 0;
@@ -91,14 +93,16 @@ struct Synchronized {
   std::uint64_t step = 0;
   std::uint32_t contributors = 0;           // To the mean, one that died after the ring included.
   std::vector<runtime::NodeId> reset;       // Others of the ring, whose drift was no number.
+  std::vector<runtime::NodeId> left_out;    // And those whose drift was unlike the others'.
   std::optional<double> variance_estimate;  // None for a fixed schedule.
   double loss = 0;                          // Mean over members.
   double ring_seconds = 0;                  // Of the slowest member.
   double prepare_seconds = 0;               // From the decision to START.
   double control_seconds = 0;               // From the decision to COMMIT, without the ring.
   runtime::Hash128 root;
-  runtime::Ledger sent;  // All members, so far.
-  bool last = false;     // The synchronization that ends the run.
+  std::vector<MemberDrift> drifts;  // In the round before this one, by slot.
+  runtime::Ledger sent;             // All members, so far.
+  bool last = false;                // The synchronization that ends the run.
 };
 struct Tested {
   std::uint64_t step = 0;
@@ -278,11 +282,13 @@ class Round {
   RoundActions OnRingTimeout(runtime::Time now);
   void PlaceOnRing();
   void BeginPrepare(RingPurpose purpose, runtime::Time now, RoundActions& actions);
-  // Who adds nothing, because its drift is no number, has weight 0.
+  // Who adds nothing, because its drift is no number or an outlier's, has weight 0.
   float RingWeight(std::uint32_t rank) const {
-    return ready_[rank].weight == 0 ? 0 : members_[rank].weight;
+    return ready_[rank].weight == 0 || left_out_[rank] ? 0 : members_[rank].weight;
   }
   absl::Status CheckAnyoneAdds() const;
+  void JudgeDrifts();
+  void LeaveOutOutliers();
   void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
                        runtime::Time now);
@@ -360,6 +366,16 @@ class Round {
   std::vector<LocalState> states_;
   std::optional<double> variance_estimate_;
 
+  // The last ring that was committed, until its members have told of their drifts in it; these,
+  // until they are told in turn.
+  struct CommittedRing {
+    std::map<runtime::NodeId, float> weights;
+    std::uint64_t steps = 0;  // Since the one before.
+  };
+  CommittedRing committed_;
+  std::vector<MemberDrift> drifts_;
+  OutlierWatch outliers_;
+  std::vector<bool> left_out_;  // By rank, from READY to the next.
   // Without a barrier: whoever trains goes its own pace, and `step_` is what they have done on
   // average.
   struct StepCount {

@@ -61,6 +61,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   done_.assign(world_size, Done{});
   finished_.assign(world_size, std::nullopt);
   have_.assign(world_size, false);
+  left_out_.assign(world_size, false);
   PlaceOnRing();
   deadline_.reset();
   sequence_ = 0;

@@ -103,6 +103,9 @@ struct OptimizerSection {
 
 enum class DecisionName { kLockstep, kQuantum };
 enum class Weighting { kUniform, kSamples };
+// What becomes of a worker whose drift is unlike the others' (averaging/drift_telemetry.h): it is
+// named, or named and not averaged in as long as that is so.
+enum class Outliers { kWarn, kRefuse };
 
 struct StrategySection {
   Strategy name = Strategy::kFda;
@@ -112,6 +115,7 @@ struct StrategySection {
   std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
   std::uint64_t tau = 0;                      // Steps between two of `local`, which needs it.
   Weighting weighting = Weighting::kUniform;
+  Outliers outliers = Outliers::kWarn;
   std::uint32_t sketch_rows = 5;
   std::uint32_t sketch_columns = 250;
 };
@@ -146,6 +150,7 @@ std::string ToString(Strategy value);
 std::string ToString(EstimatorKind value);
 std::string ToString(DecisionName value);
 std::string ToString(Weighting value);
+std::string ToString(Outliers value);
 std::string ToString(Profile value);
 std::string ToString(TransportName value);
 

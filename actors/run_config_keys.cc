@@ -353,6 +353,7 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
                                  {1, kMostSteps}));
   keys.push_back(Integer("strategy", "tau", RONDO_AT(strategy.tau), {0, kMostSteps}));
   keys.push_back(Choice("strategy", "weighting", RONDO_AT(strategy.weighting)));
+  keys.push_back(Choice("strategy", "outliers", RONDO_AT(strategy.outliers)));
   keys.push_back(Integer("strategy", "sketch_rows", RONDO_AT(strategy.sketch_rows), {1, 64}));
   keys.push_back(
       Integer("strategy", "sketch_columns", RONDO_AT(strategy.sketch_columns), {16, 65536}));
@@ -436,20 +437,12 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {"run.checkpoint_every",
-                                                 "run.orphan_timeout",
-                                                 "model.init",
-                                                 "model.dropout",
-                                                 "model.average_buffers",
-                                                 "optimizer.schedule",
-                                                 "strategy.sync_budget",
-                                                 "strategy.overlap",
-                                                 "strategy.outliers",
-                                                 "strategy.theta_lr_exponent",
-                                                 "strategy.qsr_alpha",
-                                                 "strategy.data_epochs",
-                                                 "strategy.participants",
-                                                 "strategy.server"};
+  static const std::vector<std::string> names = {
+      "run.checkpoint_every", "run.orphan_timeout",    "model.init",
+      "model.dropout",        "model.average_buffers", "optimizer.schedule",
+      "strategy.sync_budget", "strategy.overlap",      "strategy.theta_lr_exponent",
+      "strategy.qsr_alpha",   "strategy.data_epochs",  "strategy.participants",
+      "strategy.server"};
   return names;
 }
 

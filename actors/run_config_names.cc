@@ -82,6 +82,11 @@ const Names<Weighting>& NamesOf(Weighting) {
   return names;
 }
 
+const Names<Outliers>& NamesOf(Outliers) {
+  static const Names<Outliers> names = {{Outliers::kWarn, "warn"}, {Outliers::kRefuse, "refuse"}};
+  return names;
+}
+
 const Names<Profile>& NamesOf(Profile) {
   static const Names<Profile> names = {
       {Profile::kLocal, "local"}, {Profile::kLan, "lan"}, {Profile::kWan, "wan"}};
@@ -104,6 +109,7 @@ std::string ToString(Strategy value) { return NameOf(value); }
 std::string ToString(EstimatorKind value) { return NameOf(value); }
 std::string ToString(DecisionName value) { return NameOf(value); }
 std::string ToString(Weighting value) { return NameOf(value); }
+std::string ToString(Outliers value) { return NameOf(value); }
 std::string ToString(Profile value) { return NameOf(value); }
 std::string ToString(TransportName value) { return NameOf(value); }
 

@@ -26,6 +26,7 @@ const Names<Strategy>& NamesOf(Strategy);
 const Names<EstimatorKind>& NamesOf(EstimatorKind);
 const Names<DecisionName>& NamesOf(DecisionName);
 const Names<Weighting>& NamesOf(Weighting);
+const Names<Outliers>& NamesOf(Outliers);
 const Names<Profile>& NamesOf(Profile);
 const Names<TransportName>& NamesOf(TransportName);
 

@@ -40,6 +40,16 @@ void Visit(Visitor& visit, FlightWord& word) {
   visit("fence", word.fence);
 }
 
+template <typename Visitor>
+void Visit(Visitor& visit, DriftOfWorker& drift) {
+  visit("slot", drift.slot);
+  visit("norm", drift.norm);
+  visit("cosine", drift.cosine);
+  visit("cosine_to_others", drift.cosine_to_others);
+  visit("z", drift.z);
+  visit("outlier", drift.outlier);
+}
+
 namespace {
 
 // The word for each kind of event, in the order of RunEvent::what.
@@ -70,6 +80,7 @@ void Visit(Visitor& visit, SyncEvent& event) {
   visit("ring_seconds", event.ring_seconds);
   visit("ring_bytes", event.ring_bytes);
   visit("bytes_total", event.bytes_total);
+  visit("drifts", event.drifts);
 }
 
 template <typename Visitor>

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "actors/flight_recorder.h"
 #include "actors/run_result.h"
@@ -27,6 +28,16 @@ struct StepEvent {
   std::uint64_t bytes_total = 0;  // Sent so far by all, without evaluation.
 };
 
+// How one worker drifted in a round; null where it cannot be told (averaging/drift_telemetry.h).
+struct DriftOfWorker {
+  std::uint32_t slot = 0;
+  std::optional<double> norm;              // ‖u‖, u = its model before the ring - the base.
+  std::optional<double> cosine;            // To the mean drift; -1..1.
+  std::optional<double> cosine_to_others;  // To the mean drift of the others.
+  std::optional<double> z;  // How far off it is, in robust deviations; from 3 on, far.
+  bool outlier = false;     // It has been named.
+};
+
 // A synchronization was committed.
 struct SyncEvent {
   std::uint64_t step = 0;
@@ -39,6 +50,8 @@ struct SyncEvent {
   double ring_seconds = 0;       // Of that, the ring of the slowest contributor.
   std::uint64_t ring_bytes = 0;  // Sent for it by all contributors.
   std::uint64_t bytes_total = 0;
+  // In the round before this one, as they were told of when this one began; by slot.
+  std::vector<DriftOfWorker> drifts;
 };
 
 struct EvaluationEvent {

@@ -23,6 +23,7 @@ void Visit(Visitor& visit, RunEventCounts& counts) {
   visit("aborts", counts.aborts);
   visit("rebases", counts.rebases);
   visit("resets", counts.resets);
+  visit("outliers", counts.outliers);
 }
 
 template <typename Visitor>

@@ -25,9 +25,10 @@ struct RunEventCounts {
   std::uint64_t joins = 0;
   std::uint64_t leaves = 0;
   std::uint64_t deaths = 0;
-  std::uint64_t aborts = 0;   // Attempts at a round that were given up.
-  std::uint64_t rebases = 0;  // Workers that took over a base they had not contributed to.
-  std::uint64_t resets = 0;   // Workers whose drift was not finite.
+  std::uint64_t aborts = 0;    // Attempts at a round that were given up.
+  std::uint64_t rebases = 0;   // Workers that took over a base they had not contributed to.
+  std::uint64_t resets = 0;    // Workers whose drift was not finite.
+  std::uint64_t outliers = 0;  // Workers whose drift has become unlike the others'.
 };
 
 struct RunResult {

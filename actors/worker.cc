@@ -221,8 +221,12 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->ready_for.reset();
   run_->loss_sum = 0;
   run_->loss_count = 0;
-  parts_.training.Run([run = run_, root = commit.root, &transfer = parts_.transfer] {
-    run->replica->Commit(root);
+  parts_.training.Run([run = run_, root = commit.root, round = Number(run_->fence.round),
+                       &transfer = parts_.transfer, poster = context_->poster()] {
+    const DriftReading reading = run->replica->Commit(root);
+    // Before whatever comes of the steps that follow.
+    poster.Post(
+        [run, round, reading] { run->committed_drift = {.round = round, .reading = reading}; });
     runtime::HitFailpoint("worker.commit");
     if (std::exchange(run->diverged, false)) run->replica->ResetOptimizer();
     transfer.Offer(run->replica->Offer());

@@ -176,6 +176,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::optional<runtime::Time> waiting_since;
     std::optional<runtime::Time> ring_since;
     float drift_squared = 0;
+    std::optional<CommittedDrift> committed_drift;  // Of the last commit; for the next READY.
   };
 
   bool WithoutBarrier() const { return run_->config.strategy.decision == DecisionName::kQuantum; }

@@ -48,7 +48,8 @@ void Worker::SendReady(RingPurpose purpose, bool finite) {
                    .step = run_->step,
                    .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
-                   .loss = finite ? run_->loss_sum / steps : 0});
+                   .loss = finite ? run_->loss_sum / steps : 0,
+                   .drift = run_->committed_drift});
   runtime::HitFailpoint("worker.ready");
 }
 

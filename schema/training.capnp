@@ -295,6 +295,17 @@ struct Answer {
       # Of the committed base; equal on all members.
       loss @6 :Float64;
       # Mean training loss of the steps since the last commit.
+
+      driftRound @22 :UInt64;
+      # What follows is about this round, the last that this worker committed as a member; counted
+      # as synchronizations, from 1. 0: there is none. u is this worker's drift in that round's
+      # ring, m the mean drift, new base - old base, both of the trainable part.
+      squaredDrift @23 :Float64;
+      # ‖u‖², >= 0, or not finite if u is not.
+      driftAlongMean @24 :Float64;
+      # <u, m>; at most ‖u‖‖m‖ in size, up to rounding, which nobody relies on.
+      squaredMean @25 :Float64;
+      # ‖m‖², >= 0.
     }
 
     done :group {

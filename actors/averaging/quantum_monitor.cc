@@ -36,14 +36,19 @@ absl::StatusOr<QuantumMonitor> QuantumMonitor::Make(const SyncPolicyOptions& opt
 }
 
 QuantumPoll QuantumMonitor::Open(std::span<const float> weights) {
-  members_.clear();
+  members_.assign(weights.size(), Member{});
+  SetWeights(weights);
+  return StartPoll();
+}
+
+void QuantumMonitor::SetWeights(std::span<const float> weights) {
+  REQUIRE(weights.size() == members_.size());
   total_weight_ = 0;
-  for (const float weight : weights) {
-    members_.push_back({.weight = weight});
-    total_weight_ += weight;
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    members_[k].weight = weights[k];
+    total_weight_ += weights[k];
   }
   REQUIRE(total_weight_ > 0);
-  return StartPoll();
 }
 
 Quanta QuantumMonitor::Commit() {

@@ -35,6 +35,8 @@ class QuantumMonitor {
   // A view opens, or the round goes on after a synchronization that failed: ask all members, in
   // slot order, whose weights have passed CheckWeights. Nothing that was known counts any more.
   QuantumPoll Open(std::span<const float> weights);
+  // Right before Commit, where no drift is left that the old weights were for: of the same members.
+  void SetWeights(std::span<const float> weights);
   // The marks that COMMIT carries.
   Quanta Commit();
 

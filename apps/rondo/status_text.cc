@@ -17,6 +17,9 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
+// Of a worker's drift, two columns in the table of the nodes.
+constexpr std::size_t kDriftColumn = 9;
+
 // Runs that have ended and are still shown.
 constexpr std::size_t kEndedShown = 5;
 
@@ -37,6 +40,14 @@ std::string Reachable(const Json& node) {
   return found->get<bool>() ? "yes" : "no";
 }
 
+// A number of a worker's drift in the last round that it told of; "" if there is none.
+std::string DriftOf(const Json& node, const char* name) {
+  const auto drift = node.find("drift");
+  if (drift == node.end() || !drift->is_object()) return "";
+  const auto value = drift->find(name);
+  return value == drift->end() || !value->is_number() ? "" : FormatNumber(value->get<double>());
+}
+
 // Steps per second; "" where none are taken.
 std::string Pace(const Json& node) {
   const auto found = node.find("steps_per_second");
@@ -46,17 +57,24 @@ std::string Pace(const Json& node) {
 
 // Those who ask, this status among them, are no part of the cluster.
 std::string RenderNodes(const Json& json) {
-  Rows rows = {{"node", "id", "role", "slot", "state", "steps/s", "reachable", "up",
-                "pid", "why"}};
+  Rows rows = {{"node", "id", "role", "slot", "state", "steps/s", "reachable", "up", "pid", "drift",
+                "cosine", "why"}};
+  bool any_drift = false;
   for (const Json& node : json["nodes"]) {
     if (TextOf(node, "role") == "client") continue;
     rows.push_back({TextOf(node, "name"), TextOf(node, "id").substr(0, 8), TextOf(node, "role"),
                     node.contains("slot") ? std::to_string(CountOf(node, "slot")) : "",
                     TextOf(node, "state"), Pace(node), Reachable(node),
                     FormatSeconds(SecondsOf(node, "seconds")), std::to_string(CountOf(node, "pid")),
+                    DriftOf(node, "norm"), DriftOf(node, "cosine_to_others"),
                     TextOf(node, "reason")});
+    any_drift = any_drift || !rows.back()[kDriftColumn].empty();
   }
   std::sort(rows.begin() + 1, rows.end());
+  for (std::vector<std::string>& row : rows) {
+    const auto drift = row.begin() + kDriftColumn;
+    if (!any_drift) row.erase(drift, drift + 2);
+  }
   if (rows.size() == 1) {
     return absl::StrCat("no nodes; add this machine with: rondo join ", TextOf(json, "address"),
                         "\n");

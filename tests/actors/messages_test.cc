@@ -95,6 +95,10 @@ std::vector<Order> SomeOrders() {
 std::vector<Answer> SomeAnswers() {
   const std::vector<Answer::Body> bodies = {
       Ready{.purpose = RingPurpose::kEvaluate, .step = 3, .weight = 2, .root = kHash, .loss = 0.5},
+      Ready{.drift =
+                CommittedDrift{
+                    .round = 7,
+                    .reading = {.squared_norm = 4.5, .along_mean = -1.5, .squared_mean = 0.75}}},
       Done{.root = kHash, .seconds = 1.5, .sent = SomeLedger()},
       Fail{.code = "RING_CORRUPT", .message = "edge 1 to 2"},
       Evaluated{.correct = 3, .samples = 4, .loss_sum = 2.5},
@@ -213,6 +217,12 @@ TEST(Messages, AnswersComeBackAsTheyWereSent) {
       EXPECT_EQ(same.weight, ready->weight);
       EXPECT_EQ(same.root, ready->root);
       EXPECT_EQ(same.loss, ready->loss);
+      ASSERT_EQ(same.drift.has_value(), ready->drift.has_value());
+      if (!ready->drift.has_value()) continue;
+      EXPECT_EQ(same.drift->round, ready->drift->round);
+      EXPECT_EQ(same.drift->reading.squared_norm, ready->drift->reading.squared_norm);
+      EXPECT_EQ(same.drift->reading.along_mean, ready->drift->reading.along_mean);
+      EXPECT_EQ(same.drift->reading.squared_mean, ready->drift->reading.squared_mean);
     } else if (const auto* done = std::get_if<Done>(&answer.body)) {
       const auto& same = std::get<Done>(got->body);
       EXPECT_EQ(same.root, done->root);
@@ -345,6 +355,8 @@ TEST(Messages, ValuesOutOfRangeAreRefused) {
     EXPECT_TRUE(order(OpenView{.members = {{.weight = weight}}})) << weight;
     EXPECT_TRUE(order(Start{.members = {{.weight = weight}}})) << weight;
   }
+  EXPECT_TRUE(answer(Ready{.drift = CommittedDrift{.round = 1, .reading = {.squared_norm = -1}}}));
+  EXPECT_TRUE(answer(Ready{.drift = CommittedDrift{.round = 1, .reading = {.squared_mean = -1}}}));
   EXPECT_TRUE(order(OpenView{}));
   EXPECT_TRUE(order(OpenView{.members = std::vector<Member>(kMaxMembers + 1)}));
   EXPECT_TRUE(order(OpenView{.members = {{.slot = kMaxMembers}}}));

@@ -189,6 +189,7 @@ theta = 1e22
 max_interval = 10
 tau = 76
 weighting = "samples"
+outliers = "refuse"
 sketch_rows = 7
 sketch_columns = 100
 [network]
@@ -376,6 +377,8 @@ const BadCase kBadCases[] = {
     {"[strategy]\ndecision = \"quantum\"\ntheta = 0.0\n", "CONFIG_CONFLICT", "a theta above 0", ""},
     {"[strategy]\nname = \"diloco\"\n", "CONFIG_NOT_AVAILABLE", "diloco",
      "\"fda\", \"synchronous\", \"local\""},
+    {"[strategy]\noutliers = \"ignore\"\n", "CONFIG_INVALID_VALUE", "one of \"warn\", \"refuse\"",
+     ""},
     {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
     {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
     {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},

@@ -41,6 +41,32 @@ TEST(StatusText, ShowsNodesRunsTrafficAndDrops) {
             "dropped       handshake 2\n");
 }
 
+TEST(StatusText, ShowsTheDriftOfWorkersThatToldOfOne) {
+  const auto text = RenderStatus(R"({"address":"h:1","seconds":1,"runs":[],"nodes":[
+    {"id":"aaaa111111111111","name":"a","role":"worker","slot":0,"state":"UP","pid":1,
+     "reachable":true,"reason":"","seconds":2,
+     "drift":{"norm":1.6342,"cosine":0.9,"cosine_to_others":0.7934,"z":0.1,"outlier":false}},
+    {"id":"bbbb111111111111","name":"b","role":"worker","slot":1,"state":"UP","pid":2,
+     "reachable":true,"reason":"its drift is unlike the others'","seconds":2,
+     "drift":{"norm":1.7,"cosine":-0.3,"cosine_to_others":-0.619,"z":14,"outlier":true}},
+    {"id":"cccc111111111111","name":"c","role":"worker","slot":2,"state":"UP","pid":3,
+     "reachable":true,"reason":"","seconds":2,"drift":{"norm":null,"z":null}},
+    {"id":"dddd111111111111","name":"d","role":"head","state":"UP","pid":4,"seconds":2}]})");
+  ASSERT_OK(text);
+  EXPECT_NE(
+      text->find(
+          "node  id        role    slot  state  steps/s  reachable     up  pid  drift  cosine  "
+          "why\n"
+          "a     aaaa1111  worker  0     UP              yes        2.0 s    1  1.63   0.793\n"
+          "b     bbbb1111  worker  1     UP              yes        2.0 s    2  1.7    -0.619  its "
+          "drift is "
+          "unlike the others'\n"
+          "c     cccc1111  worker  2     UP              yes        2.0 s    3\n"
+          "d     dddd1111  head          UP                         2.0 s    4\n"),
+      std::string::npos)
+      << *text;
+}
+
 TEST(StatusText, SaysWhatToDoWithAnEmptyCluster) {
   const auto text = RenderStatus(R"({"address":"h:1","seconds":1,"nodes":[],"runs":[]})");
   ASSERT_OK(text);

@@ -52,7 +52,8 @@ void ExpectFields(const json& data) {
   for (const char* part : {"compute", "wait_decision", "ring", "evaluate"}) {
     EXPECT_TRUE(data["seconds_by"][part].is_number()) << part;
   }
-  for (const char* count : {"joins", "leaves", "deaths", "aborts", "rebases", "resets"}) {
+  for (const char* count :
+       {"joins", "leaves", "deaths", "aborts", "rebases", "resets", "outliers"}) {
     EXPECT_TRUE(data["events"][count].is_number_unsigned()) << count;
   }
   for (const char* reason : {"handshake", "frame", "checksum", "fence", "decode"}) {

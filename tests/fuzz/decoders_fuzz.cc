@@ -190,8 +190,10 @@ void AddMessages(SeedFolder& seeds) {
     AddFrame(actors::Order{.body = body}, seeds);
   }
   for (const actors::Answer::Body& body : std::initializer_list<actors::Answer::Body>{
-           actors::Ready{}, actors::Done{}, actors::Fail{.code = "RING_FAILED"},
-           actors::Evaluated{}, actors::Finished{}}) {
+           actors::Ready{},
+           actors::Ready{.drift = actors::CommittedDrift{.round = 1, .reading = {1, 1, 1}}},
+           actors::Done{}, actors::Fail{.code = "RING_FAILED"}, actors::Evaluated{},
+           actors::Finished{}}) {
     AddFrame(actors::Answer{.body = body}, seeds);
   }
 }

@@ -93,7 +93,9 @@ std::uint64_t SynchronizationsInLockstep(const ScheduleOptions& options) {
       for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += drift[i] / drifts.size();
       drift = zero;
     }
-    xi_id = actors::ComputeUpdateDirection(mean, zero, xi) ? XiOf(synchronizations) : XiId();
+    xi_id = actors::ComputeUpdateDirection(mean, zero, actors::SquaredDrift(mean, zero), xi)
+                ? XiOf(synchronizations)
+                : XiId();
   }
   return synchronizations;
 }
@@ -351,7 +353,10 @@ void QuantumSchedule::Commit() {
     drift = zero;
   }
   ++round_;
-  const XiId xi_id = actors::ComputeUpdateDirection(mean, zero, xi_) ? XiOf(round_) : XiId();
+  const XiId xi_id =
+      actors::ComputeUpdateDirection(mean, zero, actors::SquaredDrift(mean, zero), xi_)
+          ? XiOf(round_)
+          : XiId();
   ++outcome_.synchronizations;
   outcome_.messages.push_back(static_cast<double>(std::exchange(messages_, 0)) / view_.size());
   const Quanta quanta = monitor_.Commit();

@@ -32,7 +32,8 @@ const std::string& Folder() {
   return *kFolder;
 }
 
-// The quadratic trainer, which may be told to diverge, and which does not wait for a disk.
+// The quadratic trainer, which may be told to diverge or to go the other way, and which does not
+// wait for a disk.
 class SimTrainer final : public actors::Trainer {
  public:
   // Counted and noted where its process outlives it.
@@ -41,8 +42,12 @@ class SimTrainer final : public actors::Trainer {
     std::vector<actors::Placement>& placements;
   };
   SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison,
-             const actors::DataSummary& data, Book book)
-      : trainer_(actors::TrainingOptionsOf(config)), poison_(poison), data_(data), book_(book) {}
+             bool contrary, const actors::DataSummary& data, Book book)
+      : trainer_(actors::TrainingOptionsOf(config)),
+        poison_(poison),
+        contrary_(contrary),
+        data_(data),
+        book_(book) {}
 
   const actors::Layout& layout() const override { return trainer_.layout(); }
   absl::Span<float> local() override { return trainer_.local(); }
@@ -51,8 +56,12 @@ class SimTrainer final : public actors::Trainer {
     return trainer_.Place(placement);
   }
   absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step) override {
+    const absl::Span<float> local = trainer_.local();
+    const std::vector<float> before(local.begin(), local.end());
     absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step);
     ++book_.steps;
+    for (std::size_t i = 0; contrary_ && i < before.size(); ++i)
+      local[i] = 2 * before[i] - local[i];
     if (!poison_.has_value() || step < poison_->step) return outcome;
     if (poison_->is_noticed) return absl::DataLossError("the loss is not finite");
     trainer_.local()[0] = std::numeric_limits<float>::quiet_NaN();
@@ -75,6 +84,7 @@ class SimTrainer final : public actors::Trainer {
  private:
   QuadraticTrainer trainer_;
   const std::optional<TrainingClusterOptions::Poison> poison_;
+  const bool contrary_;
   const actors::DataSummary data_;
   const Book book_;
 };
@@ -223,15 +233,16 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
   const std::optional<TrainingClusterOptions::Poison> poison =
       options_.poison.has_value() && options_.poison->slot == slot ? options_.poison : std::nullopt;
   const bool misfit = options_.misfit == slot;
+  const bool contrary = options_.contrary == slot;
   process.make_trainer =
-      [poison, misfit, slot, &process, tell = options_.data](
+      [poison, misfit, contrary, slot, &process, tell = options_.data](
           const RunConfig& config) -> absl::StatusOr<std::unique_ptr<actors::Trainer>> {
     RunConfig own = config;
     own.model.name = actors::ModelName::kQuadratic;
     own.model.dimension += misfit ? 1 : 0;
     actors::DataSummary data = QuadraticTrainer(actors::TrainingOptionsOf(own)).Data();
     if (tell) RETURN_IF_ERROR(tell(slot, data));
-    return std::make_unique<SimTrainer>(own, poison, data,
+    return std::make_unique<SimTrainer>(own, poison, contrary, data,
                                         SimTrainer::Book{process.steps, process.placements});
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(

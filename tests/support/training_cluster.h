@@ -52,6 +52,8 @@ struct TrainingClusterOptions {
     bool is_noticed = false;  // By the trainer: the step fails. Else its model just is NaN.
   };
   std::optional<Poison> poison;
+  // The steps of this worker go the other way.
+  std::optional<std::uint32_t> contrary;
   // This worker, counted as Join counts, builds a model of one float more.
   std::optional<std::uint32_t> misfit;
   // What worker `index` is to say of its data; a failure: it cannot load them. By itself it says
