@@ -127,7 +127,7 @@ struct NetworkSection {
   Profile profile = Profile::kLocal;
   TransportName transport = TransportName::kAuto;
   std::uint32_t chunk_bytes = 524288;  // A multiple of 64 KiB, a leaf of the hash tree.
-  std::uint32_t credits = 8;           // Chunks in flight on an edge of the ring.
+  std::uint32_t credits = 16;          // Chunks in flight on an edge of the ring.
 };
 
 struct RunConfig {

@@ -49,7 +49,7 @@ void ActorHost::ActorContext::Register(const std::string& name,
                                        absl::AnyInvocable<void(absl::Status)> then) {
   Ask(NodeActorOf(kHeadNode), membership::RegisterName{.name = name, .actor = self_.actor},
       kServiceTimeout,
-      [then = std::move(then)](absl::StatusOr<membership::Registered> registered) mutable {
+      [then = std::move(then)](const absl::StatusOr<membership::Registered>& registered) mutable {
         then(registered.status());
       });
 }

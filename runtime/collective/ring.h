@@ -46,7 +46,7 @@ struct RingMember {
 // How chunks travel; equal on all members of a ring.
 struct RingOptions {
   std::size_t chunk_bytes = 512 * 1024;  // A multiple of kLeafBytes, at most kMaxChunkBytes.
-  std::uint32_t credits = 8;  // Chunks on the way to a member, at most. 1 to kMaxCredits.
+  std::uint32_t credits = 16;  // Chunks on the way to a member, at most. 1 to kMaxCredits.
 };
 inline constexpr std::uint32_t kMaxCredits = 32;
 

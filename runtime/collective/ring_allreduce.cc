@@ -323,6 +323,8 @@ void RingAllreduce::Unpark() {
 void RingAllreduce::ReturnCredit() {
   const std::uint32_t limit = std::min(incoming_length_, consumed_ + job_->options.credits);
   if (limit == granted_) return;
+  // Each wakes the predecessor, which meanwhile has the other half of its window to send.
+  if (limit != incoming_length_ && limit - granted_ < (job_->options.credits + 1) / 2) return;
   granted_ = limit;
   result_.total_bytes += link_.SendCredit(Previous().node, job_->fence, {.limit = limit});
 }

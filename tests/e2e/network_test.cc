@@ -154,8 +154,8 @@ TEST_F(Network, ASlowReceiverIsWaitedForAndItsPredecessorHoldsNoMoreThanItsCredi
   NEEDS_ROOT_NETWORK();
   constexpr double kMebibyte = 1 << 20;
   // Each edge carries 4/3 of 6 MB: 12.8 s at 5 Mbit/s.
-  ASSERT_NO_FATAL_FAILURE(
-      StartRun(3, {"strategy.tau=5", "model.step_time=0.02", "model.dimension=1500000"}));
+  ASSERT_NO_FATAL_FAILURE(StartRun(3, {"strategy.tau=5", "model.step_time=0.02",
+                                       "model.dimension=1500000", "network.credits=4"}));
   const std::string sender = std::to_string(cluster_->ProcessOf(1));
   const std::size_t receiver = cluster_->HostOf(2);
   const auto resident = static_cast<double>(StatusBytes("VmRSS", sender));
@@ -169,8 +169,8 @@ TEST_F(Network, ASlowReceiverIsWaitedForAndItsPredecessorHoldsNoMoreThanItsCredi
   std::cout << "ring " << syncs.back().value("seconds", 0.0) << " s; the sender grew by "
             << growth / kMebibyte << " MiB from " << resident / kMebibyte << " MiB\n";
   EXPECT_THAT(Events("abort"), IsEmpty());
-  // Eight credits of 512 KiB, and as much again for its heap.
-  EXPECT_LE(growth, 8 * 0.5 * kMebibyte + 4 * kMebibyte);
+  // Four credits of 512 KiB, of 16 chunks in all, and 4 MiB for its heap.
+  EXPECT_LE(growth, 4 * 0.5 * kMebibyte + 4 * kMebibyte);
   network_->SetCard(receiver, 0, 0);
   ExpectNobodyWasEvictedAndEveryStepCounts();
 }

@@ -102,6 +102,41 @@ TEST_F(TwoMachines, AFinalValueWaitsForTheLeaseOfItsPartialSumAndItsCreditToo) {
   EXPECT_EQ(shadows_[0][0], 3.0F);
 }
 
+// Each credit wakes the predecessor's thread: one for half a window is enough.
+TEST(RingMachine, CreditsComeBackByHalvesOfTheWindow) {
+  constexpr std::size_t kChunks = 16;  // Of which the predecessor sends each once.
+  const std::vector<float> base(kChunks * kLeafFloats, 1), local(base.size(), 2);
+  std::vector<float> shadow(base.size());
+  const std::vector<RingMember> members = {{.node = {0, 1}}, {.node = {0, 2}}};
+  const SteadyClock clock;
+  RecordingLink link;
+  RingAllreduce machine(members[0].node, link, clock);
+  machine.Start({.fence = FenceOf(1),
+                 .members = members,
+                 .rank = 0,
+                 .options = {.chunk_bytes = kLeafBytes, .credits = 6},
+                 .local = local,
+                 .base = base,
+                 .shadow = shadow},
+                [](const absl::StatusOr<RingResult>&) {});
+  const RingPlan plan(base.size(), 2, kLeafBytes);
+  for (ChunkStream incoming(plan, 1); !incoming.AtEnd() && incoming.step() == 0;
+       incoming.Advance()) {
+    const Chunk& chunk = plan.chunks()[incoming.chunk()];
+    const std::vector<float> floats(chunk.range.size(), 1);
+    ChunkHeader header = {.sequence = incoming.sequence(),
+                          .phase = incoming.phase(),
+                          .segment = chunk.segment,
+                          .index = chunk.index,
+                          .floats = static_cast<std::uint32_t>(floats.size())};
+    header.checksums.Append(HashFloats(floats));
+    ASSERT_EQ(machine.OnChunk(members[1].node, FenceOf(1), header, floats), ChunkFate::kTaken);
+  }
+  // Eight came; six and two more windows' halves were allowed, the rest of the third is not due.
+  EXPECT_EQ(link.credits, (std::vector<std::uint32_t>{6, 9, 12}));
+  machine.Abort(FenceOf(1));
+}
+
 TEST_F(TwoMachines, TheFlowTellsWhatCameAndWhatIsThereForTheNext) {
   EXPECT_EQ(machines_[0].Flow(), RingFlow());
   Start(FenceOf(1));
