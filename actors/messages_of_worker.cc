@@ -111,7 +111,7 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
                                    .along_mean = group.getDriftAlongMean(),
                                    .squared_mean = group.getSquaredMean()}};
       }
-      answer.body = std::move(ready);
+      answer.body = ready;
       return answer;
     }
     case Wire::DONE: {

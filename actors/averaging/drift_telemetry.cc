@@ -105,6 +105,7 @@ std::vector<runtime::NodeId> OutlierWatch::ToLeaveOut(
   std::ranges::sort(outliers);
   outliers.resize(std::min(outliers.size(), (std::max<std::size_t>(members.size(), 1) - 1) / 2));
   std::vector<runtime::NodeId> nodes;
+  nodes.reserve(outliers.size());
   for (const auto& [z, node] : outliers) nodes.push_back(node);
   return nodes;
 }

@@ -32,7 +32,7 @@ struct Ping {
 // exception) fails it; its supervisor starts a new one under the same address.
 struct Table : TypedActor<Table, Protocol<Ping>> {
   absl::Status OnStart(Context& context) override {
-    context.Register("table", [](absl::Status) {});
+    context.Register("table", [](const absl::Status&) {});
     return absl::OkStatus();
   }
   absl::Status On(Context&, const Ping& ping, Responder<Pong> responder) {

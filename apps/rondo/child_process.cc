@@ -1,5 +1,6 @@
 #include "apps/rondo/child_process.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -59,7 +60,7 @@ std::vector<std::string> MergedEnvironment(
   for (char** line = environ; line != nullptr && *line != nullptr; ++line) {
     const std::string text = *line;
     const bool is_changed = std::any_of(changes.begin(), changes.end(), [&](const auto& change) {
-      return text.rfind(change.first + "=", 0) == 0;
+      return absl::StartsWith(text, absl::StrCat(change.first, "="));
     });
     if (!is_changed) lines.push_back(text);
   }
@@ -70,6 +71,7 @@ std::vector<std::string> MergedEnvironment(
 // For execve: pointers into `lines`, ended by null.
 std::vector<char*> Pointers(std::vector<std::string>& lines) {
   std::vector<char*> pointers;
+  pointers.reserve(lines.size() + 1);
   for (std::string& line : lines) pointers.push_back(line.data());
   pointers.push_back(nullptr);
   return pointers;

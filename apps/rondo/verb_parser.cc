@@ -1,6 +1,7 @@
 #include "apps/rondo/verb_parser.h"
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
@@ -172,7 +173,7 @@ absl::Status VerbParser::CheckShape(const std::vector<std::string>& arguments) c
     }
     if (!takes_value || has_value) continue;
     ++i;
-    if (i == arguments.size() || arguments[i].rfind("--", 0) == 0) return RefuseValue(flag, {});
+    if (i == arguments.size() || absl::StartsWith(arguments[i], "--")) return RefuseValue(flag, {});
   }
   return absl::OkStatus();
 }

@@ -48,16 +48,16 @@ void Stay(double seconds) {
 }  // namespace
 
 void HitFailpoint(const char* name) {
-  static const Plan kPlan = ReadPlan();
+  static const Plan plan = ReadPlan();
   static std::atomic<int> hits{0};
-  if (kPlan.hits == 0 || kPlan.name != name) return;
+  if (plan.hits == 0 || plan.name != name) return;
   const int hit = hits.fetch_add(1) + 1;
-  if (kPlan.delay > 0 && hit >= kPlan.hits) return Stay(kPlan.delay);
-  if (hit != kPlan.hits) return;
-  const int once = open(kPlan.once.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+  if (plan.delay > 0 && hit >= plan.hits) return Stay(plan.delay);
+  if (hit != plan.hits) return;
+  const int once = open(plan.once.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
   if (once < 0) return;
   close(once);
-  kill(getpid(), kPlan.signal);
+  kill(getpid(), plan.signal);
 }
 
 }  // namespace runtime

@@ -30,7 +30,7 @@ void KeepChunksOnTheHeap() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ZmqRing>> ZmqRing::Create(ZmqRingOptions options) {
+absl::StatusOr<std::unique_ptr<ZmqRing>> ZmqRing::Create(const ZmqRingOptions& options) {
   KeepChunksOnTheHeap();
   std::unique_ptr<ZmqRing> ring(new ZmqRing());
   ASSIGN_OR_RETURN(ring->link_, ZmqRingLink::Open(options, ring->counters_));

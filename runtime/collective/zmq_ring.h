@@ -47,7 +47,7 @@ class ZmqRing final : public Ring {
  public:
   // Binds and starts the thread. Raises malloc's thresholds for the whole process (zmq_ring.cc says
   // why). kUnavailable: no port could be bound; kResourceExhausted: no descriptors left.
-  static absl::StatusOr<std::unique_ptr<ZmqRing>> Create(ZmqRingOptions options);
+  static absl::StatusOr<std::unique_ptr<ZmqRing>> Create(const ZmqRingOptions& options);
   // Ends an unfinished job with kAborted, closes the sockets, joins the thread. Not from `done`.
   ~ZmqRing() override;
 

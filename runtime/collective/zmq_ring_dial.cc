@@ -1,5 +1,6 @@
 #include "runtime/collective/zmq_ring_dial.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <zmq.h>
 
@@ -12,7 +13,7 @@ namespace runtime {
 absl::Status ZmqRingDial::Connect(void* context, const std::string& address,
                                   std::size_t max_bytes) {
   ASSIGN_OR_RETURN(socket_, NewZmqSocket(context, ZMQ_DEALER));
-  SetCommonOptions(socket_.get(), address.find('[') != std::string::npos,
+  SetCommonOptions(socket_.get(), absl::StrContains(address, '['),
                    static_cast<std::int64_t>(max_bytes));
   // Credits bound it; a bound of its own could stop the ring.
   SetOption(socket_.get(), ZMQ_SNDHWM, 0);

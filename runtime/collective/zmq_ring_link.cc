@@ -1,5 +1,6 @@
 #include "runtime/collective/zmq_ring_link.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -51,8 +52,7 @@ ZmqRingLink::~ZmqRingLink() {
 
 absl::Status ZmqRingLink::Bind() {
   ASSIGN_OR_RETURN(listener_, NewZmqSocket(context_, ZMQ_ROUTER));
-  const bool ipv6 = options_.listen.host.find(':') != std::string::npos;
-  SetCommonOptions(listener_.get(), ipv6, kMaxChunkBytes);
+  SetCommonOptions(listener_.get(), absl::StrContains(options_.listen.host, ':'), kMaxChunkBytes);
   SetOption(listener_.get(), ZMQ_RCVHWM, static_cast<int>(kMaxCredits) + 8);
   // What cannot be sent is an error, not lost without a word.
   SetOption(listener_.get(), ZMQ_ROUTER_MANDATORY, 1);

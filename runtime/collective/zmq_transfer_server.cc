@@ -1,5 +1,6 @@
 #include "runtime/collective/zmq_transfer_server.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <zmq.h>
 
@@ -46,8 +47,7 @@ absl::StatusOr<std::unique_ptr<ZmqTransferServer>> ZmqTransferServer::Open(
 absl::Status ZmqTransferServer::Bind(void* context, const ZmqTransferOptions& options) {
   ASSIGN_OR_RETURN(router_, NewZmqSocket(context, ZMQ_ROUTER));
   silent_visits_ = options.silent_visits;
-  const bool ipv6 = options.listen.host.find(':') != std::string::npos;
-  SetCommonOptions(router_.get(), ipv6, kMaxSealedBytes);
+  SetCommonOptions(router_.get(), absl::StrContains(options.listen.host, ':'), kMaxSealedBytes);
   SetOption(router_.get(), ZMQ_ROUTER_MANDATORY, 1);
   SetOption(router_.get(), ZMQ_SNDHWM, 0);  // kMaxQueuedAnswers bounds it.
   SetOption(router_.get(), ZMQ_RCVHWM, static_cast<int>(2 * kMaxQueuedAnswers));

@@ -1,5 +1,6 @@
 #include "runtime/net/address.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -176,6 +177,8 @@ std::string Numeric(const sockaddr* address, socklen_t length) {
 }
 
 }  // namespace
+
+bool Address::IsIpv6() const { return scheme == Scheme::kTcp && absl::StrContains(host, ':'); }
 
 bool Address::IsWildcard() const {
   if (scheme != Scheme::kTcp) return false;

@@ -23,7 +23,7 @@ struct Address {
 
   bool operator==(const Address&) const = default;
 
-  bool IsIpv6() const { return scheme == Scheme::kTcp && host.find(':') != std::string::npos; }
+  bool IsIpv6() const;
   // 0.0.0.0 or ::, every interface of this host.
   bool IsWildcard() const;
   // Never leaves this host: ipc, 127.0.0.0/8, ::1, "localhost".
