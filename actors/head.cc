@@ -66,13 +66,23 @@ absl::Status Head::OnNodeUp(runtime::Context& context, const runtime::NodeInfo& 
     book.transfer = TextIn(details, "transfer");
   }
   if (book.ring.empty() || options_.connect == nullptr) book.reach = Reach{};
-  if (node.role == kWorkerRole) StartWorkerOn(book);
+  if (node.role == kWorkerRole) {
+    HoldBack(book);
+    StartWorkerOn(book);
+  }
   ConnectBack();
   return absl::OkStatus();
 }
 
 absl::Status Head::OnNodeDown(runtime::Context& context, runtime::NodeId node,
                               const absl::Status& why) {
+  const auto found = nodes_.find(node);
+  if (found != nodes_.end() && found->second.info.role == kWorkerRole) {
+    const std::string& name = found->second.info.name;
+    found->second.leaving
+        ? flapping_.OnLeft(name)
+        : flapping_.OnLost(name, context.Now() - found->second.since, context.Now());
+  }
   nodes_.erase(node);
   if (run_.has_value() && run_->follower.has_value() && run_->follower->address.node == node) {
     run_->follower.reset();  // Detached: the run goes on.

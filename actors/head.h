@@ -18,6 +18,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "actors/client_messages.h"
+#include "actors/flapping.h"
 #include "actors/journal.h"
 #include "actors/monitor.h"
 #include "actors/run_config.h"
@@ -83,6 +84,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     runtime::Time since{};
     bool worker_ready = false;  // Its worker actor runs and waits for a run.
     bool leaving = false;       // Was asked to, by LeaveNode.
+    bool held = false;          // Its name flaps (flapping.h).
     std::uint32_t pid = 0;
     std::string host_key;
     std::optional<std::uint32_t> slot_wish;
@@ -90,7 +92,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
     std::optional<Reach> reach;  // None: the head has not yet tried to connect to these.
     std::string unreachable;     // Why one of them cannot be reached.
 
-    bool IsCandidate() const { return worker_ready && reach.has_value() && !leaving; }
+    bool IsCandidate() const { return worker_ready && reach.has_value() && !leaving && !held; }
   };
   // kAborted: ended by a person, without a result.
   enum class RunState { kWaiting, kRunning, kDone, kFailed, kAborted };
@@ -130,6 +132,8 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void StartMonitor(std::vector<Candidate> candidates, std::optional<RunPosition> resumed);
   void StartWorkerOn(NodeBook& node);
   void OfferCandidate(const NodeBook& node);
+  // If nodes of its name came and were lost lately.
+  void HoldBack(NodeBook& node);
   Candidate CandidateOf(const NodeBook& node) const;
   void ConnectBack();
   void OnConnectedBack(const std::vector<runtime::NodeId>& ids,
@@ -174,6 +178,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   runtime::Context* context_ = nullptr;
   runtime::Time started_{};
   std::map<runtime::NodeId, NodeBook> nodes_;
+  Flapping flapping_;
   bool connecting_back_ = false;
   std::optional<RunBook> run_;
   std::vector<EndedRun> ended_runs_;  // Newest last; bounded.

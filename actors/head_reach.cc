@@ -1,5 +1,7 @@
-// The head connects back: whether others can reach what a node listens on (protocol.md 8).
+// When a node is offered to a run: the head connects back first, to know whether others can reach
+// what it listens on (protocol.md 8), and makes a name wait that flaps.
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
 
 #include <utility>
 
@@ -18,6 +20,23 @@ void Head::StartWorkerOn(NodeBook& node) {
                       if (book->second.leaving) return SendDrain(id);
                       OfferCandidate(book->second);
                     });
+}
+
+void Head::HoldBack(NodeBook& node) {
+  const runtime::Duration hold = flapping_.HoldOf(node.info.name, context_->Now());
+  if (hold <= runtime::Duration{}) return;
+  node.held = true;
+  context_->After(hold, [this, id = node.info.id] {
+    const auto book = nodes_.find(id);
+    if (book == nodes_.end()) return;  // Gone meanwhile, once more.
+    book->second.held = false;
+    OfferCandidate(book->second);
+  });
+  if (!IsOn()) return;
+  OnNote(run_->number,
+         absl::StrFormat("%s was lost %d times in a row soon after it came; it is taken in %.1f s",
+                         node.info.name, flapping_.LossesOf(node.info.name),
+                         runtime::ToSeconds(hold)));
 }
 
 // A run does not begin with a worker before it is known who can connect to it: its place in the

@@ -131,6 +131,10 @@ json Head::NodeJson(const NodeBook& node, const runtime::NodeState* liveness) co
   } else if (!node.reach.has_value()) {
     state = "JOINING";
     reason = "the head connects back";
+  } else if (node.held) {
+    state = "JOINING";
+    reason = absl::StrCat("held back: lost ", flapping_.LossesOf(node.info.name),
+                          " times in a row soon after it came");
   }
   if (reason.empty()) reason = node.unreachable;
   if (node.leaving && state != "LEAVING") {

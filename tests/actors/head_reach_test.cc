@@ -76,6 +76,35 @@ TEST_F(HeadCluster, NoDonorThatCannotBeReachedIsAskedWhileThereIsAnother) {
   EXPECT_TRUE(transferred_.contains({workers_[3]->node->id(), workers_[0]->node->id()}));
 }
 
+// Each return costs the others a view and a transfer.
+TEST_F(HeadCluster, AWorkerThatFlapsIsTakenLaterEachTime) {
+  shortest_task_ = longest_task_ = milliseconds(20);
+  JoinAll({"a-0", "a-1"});
+  Submit(Config(2));
+  ASSERT_TRUE(RunToStep(3));
+  for (const int hold : {0, 0, 0, 1, 2, 4, 8}) {
+    Process& process = Join("b-0");
+    const runtime::Time came = cluster_.Now();
+    if (hold > 0) {
+      ASSERT_TRUE(RunUntil([&] { return !Node("b-0")["reason"].empty(); }));
+      EXPECT_THAT(Node("b-0").value("reason", ""), HasSubstr("held back: lost"));
+      EXPECT_EQ(Node("b-0")["state"], "JOINING");
+    }
+    ASSERT_TRUE(RunUntil([&] { return Node("b-0").contains("slot"); }));
+    const double waited = runtime::ToSeconds(cluster_.Now() - came);
+    EXPECT_GT(waited, hold - 0.5);  // Since it was lost, that is.
+    EXPECT_LT(waited, hold + 0.5);
+    Kill(process);
+    ASSERT_TRUE(RunUntil([&] { return Node("b-0").empty(); }));
+  }
+  EXPECT_TRUE(RunUntil([&] { return LastRun()["workers"] == 2; }));
+  // Another name has nothing to do with it.
+  Join("b-1");
+  const runtime::Time came = cluster_.Now();
+  ASSERT_TRUE(RunUntil([&] { return Node("b-1").contains("slot"); }));
+  EXPECT_LT(runtime::ToSeconds(cluster_.Now() - came), 0.5);
+}
+
 TEST_F(HeadCluster, ARunTrainsWithAWorkerWhoseRingCannotBeReached) {
   Join("a-0", "machine", "alive:1");
   Join("a-1", "machine", "dead:1");
