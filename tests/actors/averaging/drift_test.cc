@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -21,7 +21,7 @@ double SquaredDistance(const std::vector<float>& newer, const std::vector<float>
 }
 
 void ExpectEqualBits(double a, double b) {
-  EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0) << a << ' ' << b;
+  EXPECT_EQ(std::bit_cast<std::uint64_t>(a), std::bit_cast<std::uint64_t>(b)) << a << ' ' << b;
 }
 
 TEST(Drift, SumsEqualAPlainLoopInDouble) {
