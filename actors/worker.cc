@@ -341,7 +341,7 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, St
   return stepped;
 }
 
-void Worker::OnStepped(Stepped stepped) {
+void Worker::OnStepped(const Stepped& stepped) {
   run_->loss_sum += stepped.loss_sum;
   run_->loss_count += stepped.steps;
   run_->totals.samples += stepped.samples;

@@ -218,7 +218,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   static absl::Status TakeStep(Run& run, Stepped& stepped);
   static Stepped StepToBoundary(Run& run, const runtime::Clock& clock, Stepped stepped,
                                 std::uint64_t synchronized_step);
-  void OnStepped(Stepped stepped);
+  void OnStepped(const Stepped& stepped);
   void OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state);
   void SendReport(const LocalState& state, bool due = false);
   void ObeyWithoutBarrier(const Decision& decision);

@@ -57,7 +57,7 @@ void Worker::SendModel(const std::string& path, std::uint64_t offset) {
   const bool last = part.last;
   const std::uint64_t next = offset + part.data.size();
   context_->Ask(run_->monitor, part, kModelPartTimeout,
-                [this, run = run_, path, last, next](absl::StatusOr<Nothing> taken) {
+                [this, run = run_, path, last, next](const absl::StatusOr<Nothing>& taken) {
                   if (run != run_) return;
                   if (taken.ok() && !last) {
                     SendModel(path, next);
@@ -81,7 +81,7 @@ void Worker::RequestLeave() {
   }
   // A head that does not answer in time, or is gone, must not keep the process.
   context_->Ask(run_->monitor, Leave{.run = run_->fence.run}, kLeaveTimeout,
-                [this, run = run_](absl::StatusOr<Nothing>) {
+                [this, run = run_](const absl::StatusOr<Nothing>&) {
                   run->halt = true;
                   run->ending = true;
                   Quit(absl::OkStatus());

@@ -22,7 +22,7 @@ using ::testing::StartsWith;
 // and sim beside net, which may see all of runtime. What decides (averaging) sees neither the wire
 // nor the training.
 const std::vector<Layer>& Layers() {
-  static const auto* const kLayers = new std::vector<Layer>{
+  static const auto* const layers = new std::vector<Layer>{
       {"schema/", {"schema/", "capnp/"}},
       {"runtime/base/", {"runtime/base/"}},
       {"runtime/net/", {"schema/", "runtime/base/", "runtime/net/"}},
@@ -38,11 +38,11 @@ const std::vector<Layer>& Layers() {
       {"apps/", {"schema/", "runtime/", "actors/", "apps/"}},
       {"tests/", {"schema/", "runtime/", "actors/", "apps/", "tests/", "capnp/"}},
   };
-  return *kLayers;
+  return *layers;
 }
 
 const std::vector<Rule>& ForeignHeaders() {
-  static const auto* const kRules = new std::vector<Rule>{
+  static const auto* const rules = new std::vector<Rule>{
       {{"torch/", "ATen/", "c10/"},
        {"actors/training/", "tests/"},
        "only actors/training sees torch; the rest speaks through trainer.h"},
@@ -61,11 +61,11 @@ const std::vector<Rule>& ForeignHeaders() {
        {},
        "one of the two compilers lacks it, or miscompiles it"},
   };
-  return *kRules;
+  return *rules;
 }
 
 const std::vector<Rule>& Words() {
-  static const auto* const kRules = new std::vector<Rule>{
+  static const auto* const rules = new std::vector<Rule>{
       {{"throw"}, {}, "return an absl::Status, or REQUIRE"},
       // The edges at which what others throw becomes a Status.
       {{"catch"},
@@ -103,7 +103,7 @@ const std::vector<Rule>& Words() {
        {"tests/support/root_network.h", "tests/support/test_data.h"},
        "a test that may not run is no test; see NEEDS_DATA and NEEDS_ROOT_NETWORK"},
   };
-  return *kRules;
+  return *rules;
 }
 
 TEST(Tidy, BlanksCommentsAndLiteralsAndNothingElse) {

@@ -37,7 +37,7 @@ TEST(RunPlan, PredictsWhatEachStrategySends) {
   EXPECT_EQ(plan->predictions[0].strategy, Strategy::kFda);
   EXPECT_GT(plan->predictions[0].bytes.state, 0u);
   for (const auto& shard : plan->training.samples) {
-    EXPECT_EQ(std::accumulate(shard.begin(), shard.end(), 0u), 20000u);
+    EXPECT_EQ(std::accumulate(shard.begin(), shard.end(), std::uint64_t{0}), 20000u);
   }
 }
 

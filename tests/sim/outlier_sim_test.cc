@@ -91,7 +91,7 @@ TEST_P(Outlier, ThatIsRefusedIsLeftOutOfEveryMeanFromTheThirdOnAndGoesOnFromIt) 
       }
     }
     for (std::uint32_t slot = 0; slot < kWorkers; ++slot) {
-      EXPECT_THAT(cluster.base(slot), Each(840.0F * kSteps * (2 / 2 + (kRounds - 2))));
+      EXPECT_THAT(cluster.base(slot), Each(840.0F * kSteps * (1 + (kRounds - 2))));
       EXPECT_EQ(cluster.local(slot), cluster.base(slot));
     }
   }

@@ -252,12 +252,12 @@ std::string ReadText(const std::string& path) {
 
 std::vector<SourceFile> ReadTree(const std::string& root) {
   namespace fs = std::filesystem;
-  static const std::set<std::string> kExtensions = {".h", ".cc", ".capnp"};
+  static const std::set<std::string> extensions = {".h", ".cc", ".capnp"};
   std::vector<SourceFile> files;
   for (const char* folder : {"schema", "runtime", "actors", "apps", "tests"}) {
     if (!fs::is_directory(fs::path(root) / folder)) continue;
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(root) / folder)) {
-      if (!entry.is_regular_file() || kExtensions.count(entry.path().extension()) == 0) continue;
+      if (!entry.is_regular_file() || extensions.count(entry.path().extension()) == 0) continue;
       files.push_back(MakeSourceFile(fs::relative(entry.path(), root).generic_string(),
                                      ReadText(entry.path().string())));
     }
@@ -355,17 +355,17 @@ Findings CheckHeaderGuard(const SourceFile& file) {
 
 Findings CheckNotes(const SourceFile& file) {
   // Put together here, or this file would find itself.
-  static const std::string kNote = std::string("TO") + "DO";
-  static const std::string kOther = std::string("FIX") + "ME";
+  static const std::string note = std::string("TO") + "DO";
+  static const std::string other = std::string("FIX") + "ME";
   Findings findings;
   for (size_t i = 0; i < file.lines.size(); ++i) {
     std::string_view line = file.lines[i];
-    if (HasWord(line, kOther)) findings.push_back(Finding(file, i, "write " + kNote + "(#issue)"));
-    for (size_t at = line.find(kNote); at != std::string_view::npos; at = line.find(kNote)) {
-      line.remove_prefix(at + kNote.size());
+    if (HasWord(line, other)) findings.push_back(Finding(file, i, "write " + note + "(#issue)"));
+    for (size_t at = line.find(note); at != std::string_view::npos; at = line.find(note)) {
+      line.remove_prefix(at + note.size());
       const bool named = line.size() > 2 && StartsWith(line, "(#") &&
                          std::isdigit(static_cast<unsigned char>(line[2])) != 0;
-      if (!named) findings.push_back(Finding(file, i, "write " + kNote + "(#issue)"));
+      if (!named) findings.push_back(Finding(file, i, "write " + note + "(#issue)"));
     }
   }
   return findings;

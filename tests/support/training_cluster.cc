@@ -24,12 +24,12 @@ constexpr char kMonitorName[] = "monitor";
 
 // Where model.pt passes through; one folder a process, for the simulation has one thread.
 const std::string& Folder() {
-  static const auto* const kFolder = new std::string([] {
+  static const auto* const folder = new std::string([] {
     std::string path = (std::filesystem::temp_directory_path() / "rondo-sim-XXXXXX").string();
     REQUIRE(mkdtemp(path.data()) != nullptr);
     return path;
   }());
-  return *kFolder;
+  return *folder;
 }
 
 // The quadratic trainer, which may be told to diverge or to go the other way, and which does not

@@ -154,7 +154,7 @@ TEST_F(ZmqJunk, OtherProtocolsAreCountedAtBothPorts) {
       std::string(4096, '\0'),
       RandomBytes(random, 5000),
       // ZMTP 3 of the wrong kind of socket, and one that stops in the middle.
-      "\xff" + std::string(8, '\0') + "\x7f\3\0NULL",
+      "\xff" + std::string(8, '\0') + "\x7f\3" + std::string(1, '\0') + "NULL",
   };
   for (const std::uint16_t port : Ports()) {
     for (const std::string& opening : openings) {
