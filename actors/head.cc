@@ -379,22 +379,21 @@ void Head::OnProgress(std::uint64_t run, const Progress& progress) {
   Emit(
       {.what = StepEvent{.step = progress.step,
                          .variance_estimate = threshold ? progress.variance_estimate : std::nullopt,
-                         .theta = threshold ? std::optional<double>(progress.theta) : std::nullopt,
+                         .theta = progress.theta,
                          .workers = progress.workers,
                          .syncs = progress.synchronizations,
                          .bytes_total = progress.sent.Total() -
                                         progress.sent.Of(runtime::Traffic::kEvaluation)}});
 }
 
-void Head::OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) {
+void Head::OnSynchronized(std::uint64_t run, const Synchronized& event) {
   const std::uint64_t ring = event.sent.Of(runtime::Traffic::kRing);
   Emit({.what = SyncEvent{
             .step = event.step,
             .syncs = event.round,
             .interval = event.step - run_->last_sync_step,
             .variance_estimate = event.variance_estimate,
-            .theta =
-                event.variance_estimate.has_value() ? std::optional<double>(theta) : std::nullopt,
+            .theta = event.theta,
             .contributors = event.contributors,
             .seconds = event.ring_seconds + event.control_seconds,
             .ring_seconds = event.ring_seconds,
@@ -440,6 +439,7 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
                    .strategy = ToString(config.strategy.name),
                    .estimator = threshold ? ToString(config.strategy.estimator) : "",
                    .decision = ToString(config.strategy.decision),
+                   .theta = summary.theta,
                    .workers = summary.workers,
                    .workers_final = summary.workers_final,
                    .model = ToString(config.model.name),
@@ -470,7 +470,6 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
                               .outliers = summary.outliers},
                    .dropped = dropped,
                    .model_path = summary.model_path};
-  if (threshold) result.theta = summary.theta;
   if (summary.last_test.has_value()) {
     result.accuracy = summary.last_test->accuracy;
     result.best_accuracy = summary.best_accuracy;

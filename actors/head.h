@@ -170,7 +170,7 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
                     std::uint64_t step) override;
   void OnNote(std::uint64_t run, const std::string& message) override;
   void OnProgress(std::uint64_t run, const Progress& progress) override;
-  void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) override;
+  void OnSynchronized(std::uint64_t run, const Synchronized& event) override;
   void OnTested(std::uint64_t run, const Tested& event) override;
   void OnRunEnded(std::uint64_t run, const RunSummary& summary) override;
 

@@ -161,6 +161,7 @@ void Order::Encode(Wire::Builder wire) const {
             group.setThenWait(commit.then_wait);
             group.setSequence(commit.sequence);
             group.setQuantum(commit.quantum);
+            group.setMaxInterval(commit.max_interval);
           },
           [&](const AbortAttempt& abort) { wire.setAbort(abort.reason); },
           [&](const EvaluateMean&) { wire.setEvaluate(); },
@@ -199,7 +200,8 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
                           .then_evaluate = group.getThenEvaluate(),
                           .then_wait = group.getThenWait(),
                           .sequence = group.getSequence(),
-                          .quantum = quantum};
+                          .quantum = quantum,
+                          .max_interval = group.getMaxInterval()};
       return order;
     }
     case Wire::ABORT: {

@@ -215,6 +215,7 @@ struct Commit {
   bool then_wait = false;
   std::uint64_t sequence = 0;
   double quantum = 0;
+  std::uint64_t max_interval = 0;
 };
 struct AbortAttempt {
   std::string reason;

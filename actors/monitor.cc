@@ -163,7 +163,10 @@ void Monitor::Perform(RoundActions actions) {
       }
       outliers_ += static_cast<std::uint64_t>(
           std::ranges::count_if(synchronized->drifts, &MemberDrift::HasBecomeOutlier));
-      listener_.OnSynchronized(options_.run, *synchronized, theta_);
+      listener_.OnSynchronized(options_.run, *synchronized);
+      if (!synchronized->choice.empty()) {
+        listener_.OnNote(options_.run, synchronized->choice);
+      }
     } else if (const auto* tested = std::get_if<Tested>(&action)) {
       listener_.OnTested(options_.run, *tested);
     } else if (const auto* opened = std::get_if<ViewOpened>(&action)) {
@@ -254,7 +257,7 @@ void Monitor::OnTick() {
                        {.step = round_->step(),
                         .synchronizations = round_->synchronizations(),
                         .variance_estimate = round_->variance_estimate(),
-                        .theta = theta_,
+                        .theta = round_->theta(),
                         .sent = SentByAll(),
                         .workers = static_cast<std::uint32_t>(round_->members().size())});
 }
@@ -374,7 +377,6 @@ void Monitor::End(const absl::Status& status) {
   if (std::exchange(ended_, true)) return;
   RunSummary summary{.status = status,
                      .train_loss = last_loss_,
-                     .theta = theta_,
                      .sent = SentByAll(),
                      .dropped = Dropped(),
                      .workers = most_workers_,
@@ -387,6 +389,7 @@ void Monitor::End(const absl::Status& status) {
                      .model_saved = model_saved_};
   if (model_saved_) summary.model_path = options_.folder + "/model.pt";
   if (round_ != nullptr) {
+    summary.theta = round_->theta();
     const auto members = static_cast<double>(round_->members().size());
     summary.workers_final = static_cast<std::uint32_t>(std::ranges::count_if(
         round_->members(),

@@ -67,8 +67,8 @@ struct Progress {
   std::uint64_t step = 0;
   std::uint64_t synchronizations = 0;
   std::optional<double> variance_estimate;
-  double theta = 0;
-  runtime::Ledger sent;  // By all, as far as they told.
+  std::optional<double> theta;  // Round::theta().
+  runtime::Ledger sent;         // By all, as far as they told.
   std::uint32_t workers = 0;
 };
 
@@ -82,7 +82,7 @@ struct RunSummary {
   std::optional<Tested> last_test;
   double best_accuracy = 0;
   double train_loss = 0;
-  double theta = 0;
+  std::optional<double> theta;  // The last; Round::theta().
   std::uint64_t trainable = 0;
   std::uint64_t total = 0;
   RunCounts paper_counts;
@@ -125,7 +125,7 @@ class RunListener {
   // Something is amiss that does not stop the run.
   virtual void OnNote(std::uint64_t run, const std::string& message) = 0;
   virtual void OnProgress(std::uint64_t run, const Progress& progress) = 0;
-  virtual void OnSynchronized(std::uint64_t run, const Synchronized& event, double theta) = 0;
+  virtual void OnSynchronized(std::uint64_t run, const Synchronized& event) = 0;
   virtual void OnTested(std::uint64_t run, const Tested& event) = 0;
   virtual void OnRunEnded(std::uint64_t run, const RunSummary& summary) = 0;
 };
@@ -319,7 +319,6 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   std::optional<runtime::Time> lacks_workers_since_;
   runtime::Time heard_{};  // Any member, or a view was opened.
   bool stop_requested_ = false;
-  double theta_ = 0;
   std::unique_ptr<MonitorPolicy> policy_;
   std::unique_ptr<Round> round_;
   FlightRecorder recorder_;

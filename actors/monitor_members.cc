@@ -210,7 +210,6 @@ absl::Status Monitor::MakeRound() {
     }
     quantum = *std::move(made);
   }
-  theta_ = policy_options.theta;
   policy_ = *std::move(policy);
   const bool by_shards = config.strategy.weighting == Weighting::kSamples && !OwnData();
   round_ = std::make_unique<Round>(
@@ -222,7 +221,7 @@ absl::Status Monitor::MakeRound() {
           .refuse_outliers = config.strategy.outliers == Outliers::kRefuse,
           .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,
-          .max_interval = policy_options.max_interval,
+          .tune_theta = ThetaTunerOptionsOf(config),
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
           .target_accuracy = config.run.target_accuracy,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <utility>
 
 #include "runtime/base/require.h"
@@ -21,7 +20,16 @@ using runtime::Time;
 
 Round::Round(const RoundOptions& options, const MonitorPolicy& policy,
              std::optional<QuantumMonitor> quantum)
-    : options_(options), policy_(policy), root_(options.base_root), quantum_(std::move(quantum)) {
+    : options_(options),
+      policy_(policy),
+      root_(options.base_root),
+      rule_(policy.rule()),
+      quantum_(std::move(quantum)) {
+  if (options.tune_theta.has_value()) {
+    tuner_.emplace(*options.tune_theta);
+    rule_ = tuner_->rule();
+    if (quantum_.has_value()) quantum_->SetTheta(rule_.theta);
+  }
   fence_ = {.run = options.run, .head_epoch = options.head_epoch};
 }
 
@@ -95,6 +103,7 @@ bool Round::MustWait(Time now) const {
 bool Round::MustHold(Time now) {
   if (!MustWait(now)) return false;
   phase_ = Phase::kHolding;
+  disturbed_ = true;
   return true;
 }
 
@@ -116,7 +125,8 @@ RoundActions Round::Decide(Time now) {
           {.boundary = {.step = step_, .steps_since_synchronization = step_ - synchronized_step_},
            .ending = IsEnding(),
            .states = states_,
-           .weights = weights_}),
+           .weights = weights_,
+           .rule = rule_}),
       now);
 }
 
@@ -178,6 +188,7 @@ void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kPreparing;
   have_.assign(members_.size(), false);
   purpose_ = purpose;
+  if (purpose == RingPurpose::kEvaluate) disturbed_ = true;
   if (quantum_.has_value()) {
     stopped_ = true;
     deadline_ = now + Patience();
@@ -233,28 +244,6 @@ RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Read
   return actions;
 }
 
-absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
-                               std::optional<runtime::Hash128> right, const char* moment) const {
-  if (!right.has_value()) {
-    std::map<runtime::Hash128, int> votes;
-    for (const runtime::Hash128& root : roots) ++votes[root];
-    const auto common = std::ranges::max_element(
-        votes, {}, [](const std::pair<const runtime::Hash128, int>& vote) { return vote.second; });
-    // Where no root has most votes, everybody is suspect.
-    if (2 * static_cast<std::size_t>(common->second) > roots.size()) right = common->first;
-  }
-  std::string odd;
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    if (roots[rank] != right) absl::StrAppend(&odd, odd.empty() ? "" : ", ", Name(rank));
-  }
-  if (odd.empty()) return absl::OkStatus();
-  return MakeError(
-      "REPLICAS_DIFFER", Exit::kRunFailed,
-      absl::StrCat(
-          "at ", moment, " of round ", Number(fence_.round), " the members hold different bits",
-          right.has_value() ? "; the odd ones: " : ", and no majority tells who is right: ", odd));
-}
-
 RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   if (phase_ != Phase::kRinging || have_[rank]) {
     ++stale_;
@@ -288,32 +277,13 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   return actions;
 }
 
-RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {
-  root_ = root;
-  paper_counts_.member_synchronizations += members_.size();
-  const bool ending = IsEnding() && pace == Pace::kAsPlanned;
-  // A mean that was tested at this very step is the model that is committed: the ring is exact.
-  const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
-  const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
-  const bool wait = !test && (ending || pace == Pace::kNewViewFollows || !leaving_.empty());
-
-  Commit commit{.root = root_, .then_evaluate = test, .then_wait = wait};
-  if (quantum_.has_value()) {
-    quantum_->SetWeights(weights_);
-    marks_ = quantum_->Commit();
-    commit.sequence = sequence_ = marks_->poll;
-    commit.quantum = marks_->quantum;
-    stopped_ = test || wait;
-  }
-  RoundActions actions;
-  SendToAll(commit, actions);
+Synchronized Round::EventOfCommit(Time now) {
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
                      .variance_estimate = variance_estimate_,
                      .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
                      .root = root_,
-                     .drifts = std::exchange(drifts_, {}),
-                     .last = ending};
+                     .drifts = std::exchange(drifts_, {})};
   committed_ = {.steps = step_ - synchronized_step_};
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     committed_.weights[members_[rank].node] = RingWeight(rank);
@@ -330,7 +300,36 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   }
   event.loss /= std::max(1U, event.contributors);
   event.control_seconds = runtime::ToSeconds(now - decided_at_) - event.ring_seconds;
-  actions.push_back(event);
+  return event;
+}
+
+RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {
+  root_ = root;
+  paper_counts_.member_synchronizations += members_.size();
+  const bool ending = IsEnding() && pace == Pace::kAsPlanned;
+  // A mean that was tested at this very step is the model that is committed: the ring is exact.
+  const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
+  const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
+  const bool wait = !test && (ending || pace == Pace::kNewViewFollows || !leaving_.empty());
+
+  const std::optional<double> theta_then = theta();
+  std::string choice = TuneTheta(now);
+  Commit commit{
+      .root = root_, .then_evaluate = test, .then_wait = wait, .max_interval = rule_.max_interval};
+  if (quantum_.has_value()) {
+    quantum_->SetWeights(weights_);
+    marks_ = quantum_->Commit();
+    commit.sequence = sequence_ = marks_->poll;
+    commit.quantum = marks_->quantum;
+    stopped_ = test || wait;
+  }
+  RoundActions actions;
+  SendToAll(commit, actions);
+  Synchronized event = EventOfCommit(now);
+  event.theta = theta_then;
+  event.choice = std::move(choice);
+  event.last = ending;
+  actions.push_back(std::move(event));
 
   fence_.round = Next(fence_.round);
   synchronized_step_ = step_;
@@ -338,6 +337,8 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   owed_.reset();
   failed_attempts_ = 0;
   hold_off_ = {};
+  resumed_at_ = now;
+  disturbed_ = false;
   if (pace == Pace::kNewViewFollows) return actions;
   if (test) {
     phase_ = Phase::kEvaluatingBase;
@@ -380,6 +381,7 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
     if (!reached_step_.has_value()) reached_step_ = step_;
   }
   last_test_ = tested;
+  if (!of_mean) resumed_at_ = now;
 
   RoundActions actions;
   actions.push_back(tested);

@@ -38,6 +38,7 @@
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/quantum_monitor.h"
 #include "actors/averaging/sync_policy.h"
+#include "actors/averaging/theta_tuner.h"
 #include "actors/journal_record.h"
 #include "actors/messages.h"
 #include "runtime/base/clock.h"
@@ -59,7 +60,8 @@ struct RoundOptions {
   // weight that it comes with.
   std::uint64_t weighted_samples = 0;
   std::uint64_t max_steps = 0;
-  std::uint64_t max_interval = 0;    // Steps between two synchronizations; 0: no bound.
+  // In place of the policy's own theta one that is chosen as the rounds go (theta = "auto").
+  std::optional<ThetaTunerOptions> tune_theta;
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
@@ -95,6 +97,8 @@ struct Synchronized {
   std::vector<runtime::NodeId> reset;       // Others of the ring, whose drift was no number.
   std::vector<runtime::NodeId> left_out;    // And those whose drift was unlike the others'.
   std::optional<double> variance_estimate;  // None for a fixed schedule.
+  std::optional<double> theta;              // Of the round that ends; Round::theta().
+  std::string choice;                       // Why the next rounds have another; empty: they do not.
   double loss = 0;                          // Mean over members.
   double ring_seconds = 0;                  // Of the slowest member.
   double prepare_seconds = 0;               // From the decision to START.
@@ -216,6 +220,8 @@ class Round {
   const std::vector<Member>& members() const { return members_; }
   std::optional<std::uint32_t> RankOf(runtime::NodeId node) const;
   std::optional<double> variance_estimate() const { return variance_estimate_; }
+  // In force; none for a fixed schedule, and while it is being chosen.
+  std::optional<double> theta() const;
   std::optional<std::uint64_t> reached_step() const { return reached_step_; }
   std::optional<Tested> last_test() const { return last_test_; }
   double best_accuracy() const { return best_accuracy_; }
@@ -287,6 +293,8 @@ class Round {
     return ready_[rank].weight == 0 || left_out_[rank] ? 0 : members_[rank].weight;
   }
   absl::Status CheckAnyoneAdds() const;
+  // What theta = "auto" makes of the round that is committed now: Synchronized::choice.
+  std::string TuneTheta(runtime::Time now);
   void JudgeDrifts();
   void LeaveOutOutliers();
   void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
@@ -305,6 +313,7 @@ class Round {
   // kNewViewFollows: nothing is tested, and the run does not end yet.
   enum class Pace { kAsPlanned, kNewViewFollows };
   absl::Status RecordCommit(const runtime::Hash128& root) const;
+  Synchronized EventOfCommit(runtime::Time now);
   RoundActions CommitRound(const runtime::Hash128& root, Pace pace, runtime::Time now);
   RoundActions OnUnrecorded(const absl::Status& why, runtime::Time now);
   enum class Parting { kForGood, kForAWhile };
@@ -365,6 +374,10 @@ class Round {
   std::uint64_t tested_step_ = 0;
   std::vector<LocalState> states_;
   std::optional<double> variance_estimate_;
+  SyncRule rule_;
+  std::optional<ThetaTuner> tuner_;
+  runtime::Time resumed_at_{};  // The first step of this round could begin.
+  bool disturbed_ = true;       // And not only steps were between then and the decision.
 
   // The last ring that was committed, until its members have told of their drifts in it; these,
   // until they are told in turn.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "actors/round.h"
@@ -14,6 +15,8 @@
 namespace actors {
 namespace {
 
+using runtime::Exit;
+using runtime::MakeError;
 using runtime::NodeId;
 using runtime::Time;
 
@@ -68,6 +71,7 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   stopped_ = true;
   marks_.reset();
   newcomer_until_ = {};
+  disturbed_ = true;
   BeginTraining(now);
   if (members_.empty()) phase_ = Phase::kHolding;
   if (quantum_.has_value() && !members_.empty()) OpenWithoutBarrier(now);
@@ -106,6 +110,28 @@ absl::Status Round::CheckAnyoneAdds() const {
                             absl::StrCat("nobody's drift is a number at step ", step_,
                                          ", learning rate ", options_.learning_rate, ": ", names),
                             "lower optimizer.learning_rate; the last synchronized model is kept");
+}
+
+absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,
+                               std::optional<runtime::Hash128> right, const char* moment) const {
+  if (!right.has_value()) {
+    std::map<runtime::Hash128, int> votes;
+    for (const runtime::Hash128& root : roots) ++votes[root];
+    const auto common = std::ranges::max_element(
+        votes, {}, [](const std::pair<const runtime::Hash128, int>& vote) { return vote.second; });
+    // Where no root has most votes, everybody is suspect.
+    if (2 * static_cast<std::size_t>(common->second) > roots.size()) right = common->first;
+  }
+  std::string odd;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (roots[rank] != right) absl::StrAppend(&odd, odd.empty() ? "" : ", ", Name(rank));
+  }
+  if (odd.empty()) return absl::OkStatus();
+  return MakeError(
+      "REPLICAS_DIFFER", Exit::kRunFailed,
+      absl::StrCat(
+          "at ", moment, " of round ", Number(fence_.round), " the members hold different bits",
+          right.has_value() ? "; the odd ones: " : ", and no majority tells who is right: ", odd));
 }
 
 absl::Status Round::RecordCommit(const runtime::Hash128& root) const {

@@ -141,8 +141,7 @@ void Round::StopAll(Time now, RoundActions& actions) {
 }
 
 bool Round::SomethingIsDue() const {
-  const bool interval =
-      options_.max_interval > 0 && step_ - synchronized_step_ >= options_.max_interval;
+  const bool interval = rule_.max_interval > 0 && step_ - synchronized_step_ >= rule_.max_interval;
   return IsEnding() || !leaving_.empty() || interval ||
          (options_.evaluate_mean && EvaluationIsDue());
 }

@@ -250,6 +250,10 @@ absl::Status CheckStrategy(const RunConfig& config) {
         "\"naive\", and a theta above 0",
         "use decision \"lockstep\", or change these");
   }
+  if (strategy.tune_theta && strategy.name != Strategy::kFda) {
+    return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
+                    "the other strategies have no theta");
+  }
   if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
       config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
     return Conflict(

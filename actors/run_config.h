@@ -111,7 +111,9 @@ struct StrategySection {
   Strategy name = Strategy::kFda;
   EstimatorKind estimator = EstimatorKind::kLinear;
   DecisionName decision = DecisionName::kLockstep;
-  std::optional<double> theta;                // None: the guideline. See ThetaFor.
+  std::optional<double> theta;                // None: the guideline, or chosen. See ThetaFor.
+  bool tune_theta = false;                    // theta = "auto": averaging/theta_tuner.h.
+  double sync_budget = 0.15;                  // Then: the share of time that synchronizing takes.
   std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
   std::uint64_t tau = 0;                      // Steps between two of `local`, which needs it.
   Weighting weighting = Weighting::kUniform;

@@ -164,19 +164,16 @@ ConfigKey Number(const std::string& section, const std::string& name, Access acc
   return key;
 }
 
-// A number, or the word `absent` for none; the words of `later` are a later version's.
+// A number, or the word `absent` for none.
 template <typename Access>
 ConfigKey OptionalNumber(const std::string& section, const std::string& name, Access access,
-                         NumberRange range, const std::string& absent,
-                         const std::vector<std::string>& later) {
+                         NumberRange range, const std::string& absent) {
   ConfigKey key{section, name, false, nullptr, nullptr};
-  key.set = [access, range, absent, later](
-                RunConfig& config, const ConfigValue& value) -> std::optional<ConfigProblem> {
+  key.set = [access, range, absent](RunConfig& config,
+                                    const ConfigValue& value) -> std::optional<ConfigProblem> {
     const std::string expected = absl::StrCat(range.Text(), ", or \"", absent, "\"");
     if (const std::string* word = std::get_if<std::string>(&value)) {
-      if (*word != absent) {
-        return Contains(later, *word) ? NotAvailable(*word, expected) : WrongType(expected, value);
-      }
+      if (*word != absent) return WrongType(expected, value);
       access(config) = std::nullopt;
       return std::nullopt;
     }
@@ -190,6 +187,33 @@ ConfigKey OptionalNumber(const std::string& section, const std::string& name, Ac
     const auto& number = access(config);
     if (!number.has_value()) return absent;
     return *number;
+  };
+  return key;
+}
+
+ConfigKey Theta() {
+  ConfigKey key{"strategy", "theta", false, nullptr, nullptr};
+  key.set = [](RunConfig& config, const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const NumberRange range{0, 1e30};
+    const std::string expected = absl::StrCat(range.Text(), ", \"guideline\" or \"auto\"");
+    StrategySection& strategy = config.strategy;
+    if (const std::string* word = std::get_if<std::string>(&value)) {
+      if (*word != "guideline" && *word != "auto") return WrongType(expected, value);
+      strategy.theta = std::nullopt;
+      strategy.tune_theta = *word == "auto";
+      return std::nullopt;
+    }
+    const std::optional<double> number = NumberIn(value);
+    if (!number.has_value()) return WrongType(expected, value);
+    if (!range.Holds(*number)) return OutOfRange(expected, value);
+    strategy.theta = number;
+    strategy.tune_theta = false;
+    return std::nullopt;
+  };
+  key.get = [](const RunConfig& config) -> ConfigValue {
+    const StrategySection& strategy = config.strategy;
+    if (strategy.theta.has_value()) return *strategy.theta;
+    return strategy.tune_theta ? "auto" : "guideline";
   };
   return key;
 }
@@ -298,8 +322,8 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Number("run", "orphan_timeout", RONDO_AT(run.orphan_timeout), {0, 1e6, true}));
   keys.push_back(Integer("run", "seed", RONDO_AT(run.seed), {0, INT64_MAX}));
   keys.push_back(Integer("run", "max_steps", RONDO_AT(run.max_steps), {1, kMostSteps}));
-  keys.push_back(OptionalNumber("run", "target_accuracy", RONDO_AT(run.target_accuracy),
-                                {0, 1, true}, kNone, {}));
+  keys.push_back(
+      OptionalNumber("run", "target_accuracy", RONDO_AT(run.target_accuracy), {0, 1, true}, kNone));
   keys.push_back(Choice("run", "evaluate", RONDO_AT(run.evaluate)));
   keys.push_back(Integer("run", "evaluate_every", RONDO_AT(run.evaluate_every), {0, kMostSteps}));
   keys.push_back(Text("run", "device", RONDO_AT(run.device), CheckDevice));
@@ -347,8 +371,9 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
                         {"clock", "qsr", "fedavg", "fedavgm", "fedadam", "fda-opt", "diloco"}));
   keys.push_back(Choice("strategy", "estimator", RONDO_AT(strategy.estimator)));
   keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision)));
-  keys.push_back(OptionalNumber("strategy", "theta", RONDO_AT(strategy.theta), {0, 1e30},
-                                "guideline", {"auto"}));
+  keys.push_back(Theta());
+  keys.push_back(
+      Number("strategy", "sync_budget", RONDO_AT(strategy.sync_budget), {0, 1, true, true}));
   keys.push_back(OptionalInteger("strategy", "max_interval", RONDO_AT(strategy.max_interval),
                                  {1, kMostSteps}));
   keys.push_back(Integer("strategy", "tau", RONDO_AT(strategy.tau), {0, kMostSteps}));
@@ -438,11 +463,10 @@ std::vector<std::string> ConfigKeyNames() {
 
 const std::vector<std::string>& LaterConfigKeys() {
   static const std::vector<std::string> names = {
-      "run.checkpoint_every", "run.orphan_timeout",    "model.init",
-      "model.dropout",        "model.average_buffers", "optimizer.schedule",
-      "strategy.sync_budget", "strategy.overlap",      "strategy.theta_lr_exponent",
-      "strategy.qsr_alpha",   "strategy.data_epochs",  "strategy.participants",
-      "strategy.server"};
+      "run.checkpoint_every", "run.orphan_timeout",         "model.init",
+      "model.dropout",        "model.average_buffers",      "optimizer.schedule",
+      "strategy.overlap",     "strategy.theta_lr_exponent", "strategy.qsr_alpha",
+      "strategy.data_epochs", "strategy.participants",      "strategy.server"};
   return names;
 }
 

@@ -1,5 +1,7 @@
 #include "actors/run_options.h"
 
+#include <algorithm>
+
 #include "runtime/base/require.h"
 
 namespace actors {
@@ -21,6 +23,16 @@ SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t tra
           .tau = config.strategy.name == Strategy::kLocal ? config.strategy.tau : 1,
           .max_steps = config.run.max_steps,
           .evaluate_every = of_mean ? config.run.evaluate_every : 0};
+}
+
+std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config) {
+  if (!config.strategy.tune_theta) return std::nullopt;
+  // A run of at least so many synchronizations.
+  constexpr std::uint64_t kFewest = 8;
+  const std::uint64_t longest = std::max<std::uint64_t>(1, config.run.max_steps / kFewest);
+  return ThetaTunerOptions{
+      .budget = config.strategy.sync_budget,
+      .longest_interval = std::min(longest, config.strategy.max_interval.value_or(longest))};
 }
 
 TrainingOptions TrainingOptionsOf(const RunConfig& config) {

@@ -3,9 +3,11 @@
 #define RONDO_ACTORS_RUN_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "actors/averaging/estimator.h"
 #include "actors/averaging/sync_policy.h"
+#include "actors/averaging/theta_tuner.h"
 #include "actors/run_config.h"
 #include "actors/training/training_options.h"
 #include "runtime/collective/ring.h"
@@ -17,6 +19,8 @@ EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t train
 // Both halves of the policy are made from these. `evaluate_every` is 0 unless the mean is tested:
 // a test of the last synchronized model needs no boundary of its own.
 SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable);
+// None unless theta = "auto".
+std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config);
 TrainingOptions TrainingOptionsOf(const RunConfig& config);
 runtime::RingOptions RingOptionsOf(const RunConfig& config);
 runtime::RingTransport RingTransportOf(const RunConfig& config);

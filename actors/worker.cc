@@ -218,6 +218,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->fence.round = Next(run_->fence.round);
   run_->in_doubt.reset();
   run_->synchronized_step = order.step;
+  run_->max_interval = commit.max_interval;
   run_->ready_for.reset();
   run_->loss_sum = 0;
   run_->loss_count = 0;
@@ -286,7 +287,7 @@ void Worker::TrainOn() {
     Stepped stepped = StepToBoundary(*run, clock, {.order = order, .step = step}, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
       run->stepping = false;
-      if (run == run_ && !run->ending) OnStepped(std::move(stepped));
+      if (run == run_ && !run->ending) OnStepped(stepped);
     });
   });
 }

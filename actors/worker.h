@@ -146,7 +146,8 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::uint64_t told_step = 0;
     std::uint64_t step_when_told = 0;
     bool due_told = false;
-    double step_seconds = 0;  // Smoothed.
+    std::uint64_t max_interval = 0;  // As COMMIT says; before the first as the config does.
+    double step_seconds = 0;         // Smoothed.
     // Without its head (worker_orphan.cc).
     enum class Orphan {
       kNo,

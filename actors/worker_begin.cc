@@ -33,6 +33,7 @@ absl::Status Worker::On(runtime::Context& context, const Assign& assign,
   if (run_ != nullptr) run_->halt = true;
   run_ = std::make_shared<Run>();
   run_->config = *std::move(config);
+  run_->max_interval = run_->config.strategy.max_interval.value_or(0);
   run_->monitor.address = {.node = context.sender(), .actor = assign.monitor};
   run_->slot = assign.slot;
   run_->fence = {.run = assign.run, .head_epoch = assign.head_epoch};

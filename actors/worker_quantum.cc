@@ -35,9 +35,7 @@ bool Worker::SomethingIsDue() const {
   if (run.evaluate == EvaluateWhat::kMean && run.evaluate_every > 0) {
     due = std::min(due, (run_->told_step / run.evaluate_every + 1) * run.evaluate_every);
   }
-  if (const auto interval = run_->config.strategy.max_interval; interval.value_or(0) > 0) {
-    due = std::min(due, run_->synchronized_step + *interval);
-  }
+  if (run_->max_interval > 0) due = std::min(due, run_->synchronized_step + run_->max_interval);
   return run_->told_step + (run_->step - run_->step_when_told) >= due;
 }
 

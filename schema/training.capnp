@@ -227,6 +227,10 @@ struct Order {
       sequence @16 :UInt64;
       quantum @17 :Float64;
       # The marks from here on, with xhat 0 (quantum); see Decision.
+
+      maxInterval @18 :UInt64;
+      # Steps from here to the next synchronization, at most; 0: no bound. Whoever comes to it says
+      # so (quantum).
     }
 
     abort @9 :Text;

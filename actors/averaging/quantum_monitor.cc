@@ -51,6 +51,11 @@ void QuantumMonitor::SetWeights(std::span<const float> weights) {
   REQUIRE(total_weight_ > 0);
 }
 
+void QuantumMonitor::SetTheta(double theta) {
+  REQUIRE(theta > 0);
+  theta_ = theta;
+}
+
 Quanta QuantumMonitor::Commit() {
   const Quanta quanta = {.poll = ++poll_, .xhat = 0, .quantum = QuantumOf(theta_)};
   // Whoever keeps drift beyond its first mark says so as soon as it has these.

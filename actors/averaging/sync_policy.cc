@@ -51,22 +51,26 @@ class FdaMonitorPolicy final : public MonitorPolicy {
   FdaMonitorPolicy(const SyncPolicyOptions& options, std::unique_ptr<Estimator> estimator)
       : options_(options), estimator_(std::move(estimator)) {}
 
+  SyncRule rule() const override {
+    return {.theta = options_.theta, .max_interval = options_.max_interval};
+  }
+
   Verdict Decide(const Ballot& ballot) const override {
     const absl::StatusOr<double> estimate =
         estimator_->EstimateVariance(ballot.states, ballot.weights);
     if (!estimate.ok()) return Error(ballot, estimate.status());
-    std::string rule = DueByRule(ballot, options_.max_steps, options_.max_interval, "max_interval");
-    if (!rule.empty()) return Synchronize(*estimate, std::move(rule));
+    const auto [theta, max_interval] = ballot.rule.value_or(rule());
+    std::string due = DueByRule(ballot, options_.max_steps, max_interval, "max_interval");
+    if (!due.empty()) return Synchronize(*estimate, std::move(due));
     // An estimate of 0 or, by rounding, below would never pass a theta of 0.
-    if (options_.theta == 0 && ballot.boundary.steps_since_synchronization > 0) {
+    if (theta == 0 && ballot.boundary.steps_since_synchronization > 0) {
       return Synchronize(*estimate, "theta is 0");
     }
-    if (*estimate > options_.theta) {
-      return Synchronize(
-          *estimate, absl::StrCat("variance estimate ", *estimate, " > theta ", options_.theta));
+    if (*estimate > theta) {
+      return Synchronize(*estimate,
+                         absl::StrCat("variance estimate ", *estimate, " > theta ", theta));
     }
-    return Continue(*estimate,
-                    absl::StrCat("variance estimate ", *estimate, " <= theta ", options_.theta));
+    return Continue(*estimate, absl::StrCat("variance estimate ", *estimate, " <= theta ", theta));
   }
 
  private:

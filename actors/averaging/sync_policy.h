@@ -78,6 +78,12 @@ struct Verdict {
   std::optional<std::size_t> culprit;  // kError: index into `states`, where one member is to blame.
 };
 
+// When fda synchronizes.
+struct SyncRule {
+  double theta = 0;                // The variance that is tolerated; may be infinite.
+  std::uint64_t max_interval = 0;  // Steps between two synchronizations at most; 0 = no cap.
+};
+
 // What the monitor half decides about, one seq at a time.
 struct Ballot {
   Boundary boundary;
@@ -86,6 +92,7 @@ struct Ballot {
   // One of each member of the view, in slot order; empty for fixed schedules.
   std::span<const LocalState> states;
   std::span<const float> weights;  // Those of the ring, in the same order.
+  std::optional<SyncRule> rule;    // fda: in place of the options' own (theta_tuner.h).
 };
 
 // The monitor half. Called when all members of the view have reported, or are READY.
@@ -94,6 +101,8 @@ class MonitorPolicy {
   virtual ~MonitorPolicy() = default;
 
   virtual Verdict Decide(const Ballot& ballot) const = 0;
+  // Of the options; of a fixed schedule none.
+  virtual SyncRule rule() const { return {}; }
 };
 
 absl::StatusOr<std::unique_ptr<WorkerPolicy>> MakeWorkerPolicy(const SyncPolicyOptions& options);

@@ -25,9 +25,9 @@ Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescri
   other.strategy.tau = tau;
   const actors::SyncPolicyOptions options = actors::SyncPolicyOptionsOf(other, training.parameters);
   Prediction prediction{.strategy = strategy, .tau = tau};
-  if (strategy == Strategy::kFda && config.optimizer.name != actors::OptimizerName::kAdam) {
-    return prediction;
-  }
+  const bool unforeseen =
+      config.strategy.tune_theta || config.optimizer.name != actors::OptimizerName::kAdam;
+  if (strategy == Strategy::kFda && unforeseen) return prediction;
   prediction.syncs = actors::PredictSynchronizations(
       options, training.parameters, config.optimizer.learning_rate, config.run.max_steps);
   prediction.bytes = actors::PredictBytes(options, training.total, config.run.workers,
@@ -72,8 +72,9 @@ std::string RenderPredictions(const RunPlan& plan) {
                     FormatBytes(prediction.bytes.total)});
   }
   return RenderTable(rows) +
-         (unknown ? "fda: how often it synchronizes can be foretold for adam only\n"
-                  : "fda's is an estimate: it synchronizes when the replicas have drifted apart\n");
+         (unknown
+              ? "fda: how often it synchronizes can be foretold for adam and a given theta only\n"
+              : "fda's is an estimate: it synchronizes when the replicas have drifted apart\n");
 }
 
 }  // namespace
@@ -95,7 +96,9 @@ absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
   // Describe needs no torch, so there is no need to ask a worker process.
   ASSIGN_OR_RETURN(plan.training,
                    actors::Describe(actors::TrainingOptionsOf(config), config.run.workers));
-  plan.theta = actors::ThetaFor(config, plan.training.parameters);
+  if (!config.strategy.tune_theta) {
+    plan.theta = actors::ThetaFor(config, plan.training.parameters);
+  }
   plan.predictions.push_back(Predict(config, plan.training, Strategy::kFda, 0));
   std::uint64_t tau = config.strategy.tau;
   if (const auto syncs = plan.predictions.front().syncs; tau == 0 && syncs.has_value()) {
@@ -120,8 +123,11 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
   } else {
     absl::StrAppend(&text, "no data\n");
   }
-  if (config.strategy.name == Strategy::kFda) {
-    absl::StrAppend(&text, "theta ", FormatNumber(plan.theta),
+  if (config.strategy.tune_theta) {
+    absl::StrAppend(&text, "theta is chosen in the first rounds, such that synchronizing takes ",
+                    FormatNumber(100 * config.strategy.sync_budget), " % of the time\n");
+  } else if (config.strategy.name == Strategy::kFda) {
+    absl::StrAppend(&text, "theta ", FormatNumber(*plan.theta),
                     plan.theta_is_given ? ", as given\n"
                                         : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
   }
@@ -133,7 +139,11 @@ std::string PlanToJson(const RunPlan& plan) {
   nlohmann::ordered_json json;
   json["parameters"] = plan.training.parameters;
   json["floats"] = plan.training.total;
-  json["theta"] = plan.theta;
+  if (plan.theta.has_value()) {
+    json["theta"] = *plan.theta;
+  } else {
+    json["theta"] = nullptr;
+  }
   json["theta_is_given"] = plan.theta_is_given;
   if (plan.training.samples.empty()) {
     for (const char* unknown : {"train_samples", "test_samples", "samples"}) {

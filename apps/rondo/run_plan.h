@@ -26,7 +26,7 @@ struct Prediction {
 
 struct RunPlan {
   actors::TrainingDescription training;
-  double theta = 0;             // In force; meaningful for fda.
+  std::optional<double> theta;  // In force; meaningful for fda. None: chosen in the first rounds.
   bool theta_is_given = false;  // Else it is the guideline's.
   // fda, local and synchronous, whichever of them the run is. local synchronizes as the config says
   // if that is its strategy, else as often as fda is expected to; it is left out if that is

@@ -186,6 +186,7 @@ batch = 1
 name = "local"
 estimator = "sketch"
 theta = 1e22
+sync_budget = 0.5
 max_interval = 10
 tau = 76
 weighting = "samples"
@@ -331,7 +332,7 @@ const BadCase kBadCases[] = {
     {"[data]\nsource = 3\n", "CONFIG_WRONG_TYPE", "one of \"digits\", \"mnist\"", ""},
     {"[run]\nout = true\n", "CONFIG_WRONG_TYPE", "text in quotes, not true", ""},
     {"[strategy]\ntheta = true\n", "CONFIG_WRONG_TYPE", "strategy.theta", ""},
-    {"[strategy]\ntheta = \"large\"\n", "CONFIG_WRONG_TYPE", "or \"guideline\"", ""},
+    {"[strategy]\ntheta = \"large\"\n", "CONFIG_WRONG_TYPE", "\"guideline\" or \"auto\"", ""},
     {"[strategy]\nmax_interval = \"often\"\n", "CONFIG_WRONG_TYPE", "or \"none\"", ""},
     // Ranges.
     {"[run]\nworkers = 0\n", "CONFIG_INVALID_VALUE", "from 1 to 32, not 0", ""},
@@ -366,9 +367,9 @@ const BadCase kBadCases[] = {
     {"[data]\npartition = \"iid:3\"\n", "CONFIG_INVALID_VALUE", "\"iid\"", ""},
     {"[network]\nchunk_bytes = 100000\n", "CONFIG_INVALID_VALUE", "a multiple of 65536", ""},
     {"[network]\ncredits = 0\n", "CONFIG_INVALID_VALUE", "network.credits", ""},
-    // A later version's.
-    {"[strategy]\ntheta = \"auto\"\n", "CONFIG_NOT_AVAILABLE", "\"auto\" is not available",
-     "available now: a number >= 0"},
+    {"[strategy]\nname = \"local\"\ntau = 3\ntheta = \"auto\"\n", "CONFIG_CONFLICT",
+     "needs strategy.name = \"fda\"", "have no theta"},
+    {"[strategy]\nsync_budget = 1.0\n", "CONFIG_INVALID_VALUE", "strategy.sync_budget", ""},
     // Without a barrier only what a member's report adds to the bound can be told.
     {"[strategy]\ndecision = \"quantum\"\nestimator = \"sketch\"\n", "CONFIG_CONFLICT",
      "needs strategy.name = \"fda\"", "lockstep"},

@@ -46,7 +46,7 @@ TEST(RunPlan, LocalFollowsFdasPaceWhereTheConfigGivesNone) {
   ASSERT_OK(plan);
   ASSERT_EQ(plan->predictions.size(), 3u);
   EXPECT_FALSE(plan->theta_is_given);
-  EXPECT_NEAR(plan->theta, 4.91e-5 * 7850, 1e-6);
+  EXPECT_NEAR(plan->theta.value_or(0), 4.91e-5 * 7850, 1e-6);
   EXPECT_EQ(plan->predictions[1].syncs, plan->predictions[0].syncs);
 }
 
@@ -72,7 +72,7 @@ TEST(RunPlan, SaysNothingOfFdaWithoutAdam) {
   const auto json = nlohmann::json::parse(PlanToJson(*plan));
   EXPECT_TRUE(json["predicted"]["fda"]["bytes"].is_null());
   EXPECT_GT(json["predicted"]["synchronous"]["bytes"]["total"], 0);
-  EXPECT_NE(RenderPlan(*plan, config).find("for adam only"), std::string::npos);
+  EXPECT_NE(RenderPlan(*plan, config).find("for adam and a given theta only"), std::string::npos);
 }
 
 }  // namespace

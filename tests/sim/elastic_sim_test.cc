@@ -61,6 +61,10 @@ RunConfig DrawConfig(runtime::SeededRandom& random) {
   config.strategy.theta =
       840.0 * 840.0 * steps * steps * static_cast<double>(config.model.dimension);
   config.strategy.max_interval = 1 + random.Below(8);
+  if (config.strategy.name == Strategy::kFda && random.Below(5) == 0) {
+    config.strategy.tune_theta = true;
+    config.strategy.theta.reset();
+  }
   config.strategy.tau = config.strategy.name == Strategy::kLocal ? 1 + random.Below(6) : 0;
   return config;
 }

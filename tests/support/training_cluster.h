@@ -93,7 +93,7 @@ struct RunRecord final : actors::RunListener {
   }
   void OnNote(std::uint64_t run, const std::string& message) override { notes.push_back(message); }
   void OnProgress(std::uint64_t run, const actors::Progress& progress) override {}
-  void OnSynchronized(std::uint64_t run, const actors::Synchronized& event, double) override {
+  void OnSynchronized(std::uint64_t run, const actors::Synchronized& event) override {
     synchronizations.push_back(event);
   }
   void OnTested(std::uint64_t run, const actors::Tested& event) override { tests.push_back(event); }
