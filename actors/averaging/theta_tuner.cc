@@ -83,16 +83,13 @@ std::string ThetaTuner::Measure(const RoundTiming& round) {
   ++measured_;
   const double aim = Aim();
   const double share = aim / static_cast<double>(round.steps);
-  if (cold_) {
-    recent_.clear();
-  } else if (Factor(share, 1) <= kNearAim || measured_ >= kMostMeasured) {
+  if (Factor(share, 1) <= kNearAim || measured_ >= kMostMeasured) {
     thetas_.push_back(round.variance_estimate * share);
   }
   if (thetas_.size() >= kRoundsNearAim || measured_ >= kMostMeasured) {
     aim_ = aim;
     return Choose(round.members);
   }
-  cold_ = false;
   rule_.max_interval = std::min(InSteps(aim), kGrowth * round.steps);
   return "";
 }

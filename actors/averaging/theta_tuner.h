@@ -27,7 +27,8 @@
 
 namespace actors {
 
-// What one round took that nothing disturbed: no test, no change of members, no second attempt.
+// What one round took that nothing disturbed: no test, no change of members, no second attempt. So
+// never the first of a view, which pays for connections.
 struct RoundTiming {
   std::uint64_t steps = 0;       // >= 1.
   double train_seconds = 0;      // From the start of its first step to the decision.
@@ -66,7 +67,6 @@ class ThetaTuner {
   const ThetaTunerOptions options_;
   SyncRule rule_;
   bool holding_ = false;
-  bool cold_ = true;                // The first round of all pays for connections and caches.
   std::deque<RoundTiming> recent_;  // The last three.
   std::vector<double> thetas_;      // What each round near its aim would choose.
   int measured_ = 0;                // Rounds since the choice began.

@@ -57,14 +57,6 @@ TEST(ThetaTuner, ChoosesTheThetaAtWhichSynchronizingTakesItsShare) {
   EXPECT_NEAR(round.stop_seconds / (round.stop_seconds + round.train_seconds), 0.15, 0.005);
 }
 
-TEST(ThetaTuner, TheFirstRoundOnlyWarmsUp) {
-  const World cold = {.stop = 5}, world;
-  ThetaTuner tuner(kOptions);
-  EXPECT_THAT(tuner.OnRound(cold.Round(tuner.rule())), IsEmpty());
-  world.RunUntilChoice(tuner, 8);
-  EXPECT_NEAR(tuner.rule().theta, world.Aim() * world.growth, 0.02 * tuner.rule().theta);
-}
-
 // FDA spends the intervals where the drift is.
 TEST(ThetaTuner, HoldsThetaWhateverTheIntervalBecomes) {
   World world;
