@@ -225,7 +225,7 @@ absl::Status Monitor::MakeRound() {
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
           .target_accuracy = config.run.target_accuracy,
-          .learning_rate = config.optimizer.learning_rate,
+          .schedule = LearningRateScheduleOf(config),
           .model_floats = reference_->total,
           .chunk_bytes = config.network.chunk_bytes,
           .transport = RingTransportOf(config),
@@ -385,7 +385,8 @@ void Monitor::ExpelHopeless(NodeId node) {
                   absl::StrCat("the drift of the worker in slot ", member->slot, " (node ",
                                node.ShortName(), ") was no number ", kMostResets, " times in ",
                                kResetWindow, " rounds, the last time at step ", step(),
-                               ", learning rate ", options_.config.optimizer.learning_rate),
+                               ", learning rate ",
+                               LearningRateAt(LearningRateScheduleOf(options_.config), step())),
                   "look at its data; or lower optimizer.learning_rate"));
 }
 

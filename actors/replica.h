@@ -49,7 +49,9 @@ class Replica {
   const runtime::Hash128& root() const { return root_; }
 
   absl::Status Place(const Placement& placement) { return trainer_->Place(placement); }
-  absl::StatusOr<StepOutcome> Step(std::uint64_t step) { return trainer_->Step(step); }
+  absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) {
+    return trainer_->Step(step, learning_rate);
+  }
   // The drift of the trainable part as a small state; the reference is valid until the next call.
   const LocalState& Summarize();
   void ResetToBase();  // local = base.

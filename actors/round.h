@@ -35,6 +35,7 @@
 
 #include "actors/averaging/cost.h"
 #include "actors/averaging/drift_telemetry.h"
+#include "actors/averaging/learning_rate.h"
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/quantum_monitor.h"
 #include "actors/averaging/sync_policy.h"
@@ -65,7 +66,7 @@ struct RoundOptions {
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
-  double learning_rate = 0;                // For the message of a run that diverged.
+  LearningRateSchedule schedule;           // For the message of a run that diverged.
   std::uint64_t model_floats = 0;          // What the ring carries; bounds the first ring's time.
   std::uint64_t chunk_bytes = 512 * 1024;  // The ring's; bounds how long it may stand still.
   runtime::RingTransport transport = runtime::RingTransport::kAuto;

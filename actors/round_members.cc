@@ -106,10 +106,11 @@ absl::Status Round::CheckAnyoneAdds() const {
     if (RingWeight(rank) > 0) return absl::OkStatus();
     absl::StrAppend(&names, names.empty() ? "" : ", ", Name(rank));
   }
-  return runtime::MakeError("DIVERGED", runtime::Exit::kRunFailed,
-                            absl::StrCat("nobody's drift is a number at step ", step_,
-                                         ", learning rate ", options_.learning_rate, ": ", names),
-                            "lower optimizer.learning_rate; the last synchronized model is kept");
+  return runtime::MakeError(
+      "DIVERGED", runtime::Exit::kRunFailed,
+      absl::StrCat("nobody's drift is a number at step ", step_, ", learning rate ",
+                   LearningRateAt(options_.schedule, step_), ": ", names),
+      "lower optimizer.learning_rate; the last synchronized model is kept");
 }
 
 absl::Status Round::CheckRoots(const std::vector<runtime::Hash128>& roots,

@@ -265,6 +265,40 @@ absl::Status CheckStrategy(const RunConfig& config) {
   return absl::OkStatus();
 }
 
+// A key without its schedule is taken for a schedule that was forgotten.
+absl::Status CheckSchedule(const RunConfig& config) {
+  const OptimizerSection& optimizer = config.optimizer;
+  const OptimizerSection untouched;
+  if (optimizer.schedule != Schedule::kCosine &&
+      optimizer.final_learning_rate != untouched.final_learning_rate) {
+    return Conflict("optimizer.final_learning_rate has a meaning with schedule \"cosine\" only",
+                    "set optimizer.schedule = \"cosine\", or leave the key out");
+  }
+  if (optimizer.final_learning_rate > optimizer.learning_rate) {
+    return Conflict(absl::StrCat("optimizer.final_learning_rate = ", optimizer.final_learning_rate,
+                                 " is above optimizer.learning_rate = ", optimizer.learning_rate),
+                    "a cosine falls; for a rate that rises there is optimizer.warmup");
+  }
+  const bool steps = optimizer.schedule == Schedule::kStep;
+  if (steps && optimizer.decay_every == 0) {
+    return Conflict(
+        "optimizer.schedule = \"step\" needs optimizer.decay_every, the steps between two decays",
+        "add optimizer.decay_every = 1000, say");
+  }
+  if (!steps && (optimizer.decay_every != untouched.decay_every ||
+                 optimizer.decay_factor != untouched.decay_factor)) {
+    return Conflict(
+        "optimizer.decay_every and decay_factor have a meaning with schedule \"step\" only",
+        "set optimizer.schedule = \"step\", or leave the keys out");
+  }
+  if (optimizer.warmup > 0 && optimizer.warmup >= config.run.max_steps) {
+    return Conflict(absl::StrCat("optimizer.warmup = ", optimizer.warmup,
+                                 " leaves nothing of run.max_steps = ", config.run.max_steps),
+                    "use a shorter warm-up or more steps");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckOptimizer(const RunConfig& config) {
   const OptimizerSection& optimizer = config.optimizer;
   const bool has_momentum = optimizer.name == OptimizerName::kSgd && optimizer.momentum > 0;
@@ -277,6 +311,7 @@ absl::Status CheckConflicts(const RunConfig& config) {
   RETURN_IF_ERROR(CheckRun(config));
   RETURN_IF_ERROR(CheckData(config));
   RETURN_IF_ERROR(CheckOptimizer(config));
+  RETURN_IF_ERROR(CheckSchedule(config));
   return CheckStrategy(config);
 }
 

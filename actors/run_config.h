@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/averaging/learning_rate.h"
 #include "actors/averaging/sync_policy.h"
 
 namespace actors {
@@ -92,6 +93,11 @@ enum class OptimizerName { kAdam, kSgd };
 struct OptimizerSection {
   OptimizerName name = OptimizerName::kAdam;
   double learning_rate = 1e-3;
+  Schedule schedule = Schedule::kConstant;  // averaging/learning_rate.h has the formulas.
+  std::uint64_t warmup = 0;                 // Steps.
+  double final_learning_rate = 0;           // Of the cosine.
+  std::uint64_t decay_every = 0;            // Steps; of `step`, which needs it, as the next.
+  double decay_factor = 0.1;
   double beta1 = 0.9;  // Adam's, as the next two.
   double beta2 = 0.999;
   double epsilon = 1e-7;
@@ -148,6 +154,7 @@ std::string ToString(DataPlacement value);
 std::string ToString(BatchOrder value);
 std::string ToString(ModelName value);
 std::string ToString(OptimizerName value);
+std::string ToString(Schedule value);
 std::string ToString(Strategy value);
 std::string ToString(EstimatorKind value);
 std::string ToString(DecisionName value);

@@ -356,6 +356,14 @@ void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name), {"adamw"}));
   keys.push_back(
       Number("optimizer", "learning_rate", RONDO_AT(optimizer.learning_rate), {0, 1000, true}));
+  keys.push_back(Choice("optimizer", "schedule", RONDO_AT(optimizer.schedule)));
+  keys.push_back(Integer("optimizer", "warmup", RONDO_AT(optimizer.warmup), {0, kMostSteps}));
+  keys.push_back(Number("optimizer", "final_learning_rate", RONDO_AT(optimizer.final_learning_rate),
+                        {0, 1000}));
+  keys.push_back(
+      Integer("optimizer", "decay_every", RONDO_AT(optimizer.decay_every), {0, kMostSteps}));
+  keys.push_back(
+      Number("optimizer", "decay_factor", RONDO_AT(optimizer.decay_factor), {0, 1, true}));
   keys.push_back(Number("optimizer", "beta1", RONDO_AT(optimizer.beta1), {0, 1, false, true}));
   keys.push_back(Number("optimizer", "beta2", RONDO_AT(optimizer.beta2), {0, 1, false, true}));
   keys.push_back(Number("optimizer", "epsilon", RONDO_AT(optimizer.epsilon), {0, 1, true}));
@@ -462,11 +470,17 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {
-      "run.checkpoint_every", "run.orphan_timeout",         "model.init",
-      "model.dropout",        "model.average_buffers",      "optimizer.schedule",
-      "strategy.overlap",     "strategy.theta_lr_exponent", "strategy.qsr_alpha",
-      "strategy.data_epochs", "strategy.participants",      "strategy.server"};
+  static const std::vector<std::string> names = {"run.checkpoint_every",
+                                                 "run.orphan_timeout",
+                                                 "model.init",
+                                                 "model.dropout",
+                                                 "model.average_buffers",
+                                                 "strategy.overlap",
+                                                 "strategy.theta_lr_exponent",
+                                                 "strategy.qsr_alpha",
+                                                 "strategy.data_epochs",
+                                                 "strategy.participants",
+                                                 "strategy.server"};
   return names;
 }
 

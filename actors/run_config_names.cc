@@ -55,6 +55,12 @@ const Names<OptimizerName>& NamesOf(OptimizerName) {
   return names;
 }
 
+const Names<Schedule>& NamesOf(Schedule) {
+  static const Names<Schedule> names = {
+      {Schedule::kConstant, "constant"}, {Schedule::kCosine, "cosine"}, {Schedule::kStep, "step"}};
+  return names;
+}
+
 const Names<Strategy>& NamesOf(Strategy) {
   static const Names<Strategy> names = {{Strategy::kFda, "fda"},
                                         {Strategy::kSynchronous, "synchronous"},
@@ -105,6 +111,7 @@ std::string ToString(DataPlacement value) { return NameOf(value); }
 std::string ToString(BatchOrder value) { return NameOf(value); }
 std::string ToString(ModelName value) { return NameOf(value); }
 std::string ToString(OptimizerName value) { return NameOf(value); }
+std::string ToString(Schedule value) { return NameOf(value); }
 std::string ToString(Strategy value) { return NameOf(value); }
 std::string ToString(EstimatorKind value) { return NameOf(value); }
 std::string ToString(DecisionName value) { return NameOf(value); }

@@ -22,6 +22,7 @@ const Names<DataPlacement>& NamesOf(DataPlacement);
 const Names<BatchOrder>& NamesOf(BatchOrder);
 const Names<ModelName>& NamesOf(ModelName);
 const Names<OptimizerName>& NamesOf(OptimizerName);
+const Names<Schedule>& NamesOf(Schedule);
 const Names<Strategy>& NamesOf(Strategy);
 const Names<EstimatorKind>& NamesOf(EstimatorKind);
 const Names<DecisionName>& NamesOf(DecisionName);

@@ -35,6 +35,16 @@ std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config) {
       .longest_interval = std::min(longest, config.strategy.max_interval.value_or(longest))};
 }
 
+LearningRateSchedule LearningRateScheduleOf(const RunConfig& config) {
+  return {.name = config.optimizer.schedule,
+          .learning_rate = config.optimizer.learning_rate,
+          .warmup = config.optimizer.warmup,
+          .max_steps = config.run.max_steps,
+          .final_learning_rate = config.optimizer.final_learning_rate,
+          .decay_every = config.optimizer.decay_every,
+          .decay_factor = config.optimizer.decay_factor};
+}
+
 TrainingOptions TrainingOptionsOf(const RunConfig& config) {
   return {
       .model = {.name = ToString(config.model.name), .seed = config.run.seed},
@@ -45,7 +55,6 @@ TrainingOptions TrainingOptionsOf(const RunConfig& config) {
                .batches = ToString(config.data.batches),
                .seed = config.data.seed},
       .optimizer = {.name = ToString(config.optimizer.name),
-                    .learning_rate = config.optimizer.learning_rate,
                     .beta1 = config.optimizer.beta1,
                     .beta2 = config.optimizer.beta2,
                     .epsilon = config.optimizer.epsilon,

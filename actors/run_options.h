@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "actors/averaging/estimator.h"
+#include "actors/averaging/learning_rate.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/averaging/theta_tuner.h"
 #include "actors/run_config.h"
@@ -21,6 +22,7 @@ EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t train
 SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable);
 // None unless theta = "auto".
 std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config);
+LearningRateSchedule LearningRateScheduleOf(const RunConfig& config);
 TrainingOptions TrainingOptionsOf(const RunConfig& config);
 runtime::RingOptions RingOptionsOf(const RunConfig& config);
 runtime::RingTransport RingTransportOf(const RunConfig& config);

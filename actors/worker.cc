@@ -282,9 +282,10 @@ void Worker::TrainOn() {
   run_->ready_for.reset();
   run_->stepping = true;
   parts_.training.Run([this, run = run_, &clock = parts_.clock, step = run_->step,
-                       synchronized = run_->synchronized_step, order = run_->last_order,
-                       poster = context_->poster()] {
-    Stepped stepped = StepToBoundary(*run, clock, {.order = order, .step = step}, synchronized);
+                       run_step = RunStep(), synchronized = run_->synchronized_step,
+                       order = run_->last_order, poster = context_->poster()] {
+    Stepped stepped = StepToBoundary(
+        *run, clock, {.order = order, .step = step, .run_step = run_step}, synchronized);
     poster.Post([this, run, stepped = std::move(stepped)]() mutable {
       run->stepping = false;
       if (run == run_ && !run->ending) OnStepped(stepped);
@@ -296,7 +297,8 @@ void Worker::TrainOn() {
 absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
   runtime::HitFailpoint("worker.step");
   if (run.diverged) return absl::OkStatus();
-  absl::StatusOr<StepOutcome> outcome = run.replica->Step(stepped.step + 1);
+  absl::StatusOr<StepOutcome> outcome =
+      run.replica->Step(stepped.step + 1, LearningRateAt(run.schedule, stepped.run_step + 1));
   if (absl::IsDataLoss(outcome.status())) {
     run.diverged = true;
     return absl::OkStatus();
@@ -328,6 +330,7 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, St
     stepped.status = TakeStep(run, stepped);
     if (!stepped.status.ok()) break;
     ++stepped.step;
+    ++stepped.run_step;
     stepped.action = run.policy->AtBoundary(
         {.step = stepped.step, .steps_since_synchronization = stepped.step - synchronized_step});
   } while (stepped.action == BoundaryAction::kTrainOn && !run.halt &&
@@ -364,8 +367,8 @@ void Worker::OnStepped(const Stepped& stepped) {
   if (!stepped.status.ok()) {
     SendAnswer(Fail{.code = "WORKER_FAILED",
                     .message = absl::StrCat("step ", stepped.step + 1, ", learning rate ",
-                                            run_->config.optimizer.learning_rate, ": ",
-                                            runtime::MessageOf(stepped.status))});
+                                            LearningRateAt(run_->schedule, stepped.run_step + 1),
+                                            ": ", runtime::MessageOf(stepped.status))});
     return;
   }
   run_->ready_is_finite = stepped.finite;

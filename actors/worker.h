@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/averaging/learning_rate.h"
 #include "actors/averaging/quantum_worker.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/messages.h"
@@ -92,8 +93,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // What came back from the training thread after one or more steps.
   struct Stepped {
     absl::Status status;
-    std::uint64_t order = 0;  // The last one obeyed when the first step began.
-    std::uint64_t step = 0;   // The last one taken.
+    std::uint64_t order = 0;     // The last one obeyed when the first step began.
+    std::uint64_t step = 0;      // The last one taken, by this worker's count.
+    std::uint64_t run_step = 0;  // By the run's; without a barrier they differ.
     std::uint64_t steps = 0;
     std::uint64_t samples = 0;
     double loss_sum = 0;
@@ -111,6 +113,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::uint32_t slot = 0;
     std::unique_ptr<Replica> replica;
     std::unique_ptr<WorkerPolicy> policy;
+    LearningRateSchedule schedule;
     std::atomic<bool> halt{false};
     // The steps that began before this order are to end at the next boundary.
     std::atomic<std::uint64_t> interrupt{0};
@@ -225,6 +228,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void ObeyWithoutBarrier(const Decision& decision);
   void OnFreeStep(const Stepped& stepped);
   void NoteRunStep(std::uint64_t step);
+  std::uint64_t RunStep() const;
   bool SomethingIsDue() const;
   void Speak(const std::optional<QuantumReport>& report, bool due = false);
   void CheckDriftAndSendReady(RingPurpose purpose);

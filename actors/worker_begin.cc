@@ -66,6 +66,7 @@ void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
     return;
   }
   run_->policy = *std::move(policy);
+  run_->schedule = LearningRateScheduleOf(run_->config);
   responder.Answer(Describe());
   parts_.transfer.Offer(run_->replica->Offer());
 }

@@ -28,6 +28,12 @@ void Worker::ObeyWithoutBarrier(const Decision& decision) {
   if (!run_->stepping) TrainOn();
 }
 
+// In lockstep and of a fixed schedule the worker's own count is the run's.
+std::uint64_t Worker::RunStep() const {
+  if (!WithoutBarrier()) return run_->step;
+  return run_->told_step + (run_->step - run_->step_when_told);
+}
+
 // By this worker's count; the monitor asks all of them whether it is so.
 bool Worker::SomethingIsDue() const {
   const RunSection& run = run_->config.run;
@@ -36,7 +42,7 @@ bool Worker::SomethingIsDue() const {
     due = std::min(due, (run_->told_step / run.evaluate_every + 1) * run.evaluate_every);
   }
   if (run_->max_interval > 0) due = std::min(due, run_->synchronized_step + run_->max_interval);
-  return run_->told_step + (run_->step - run_->step_when_told) >= due;
+  return RunStep() >= due;
 }
 
 void Worker::OnFreeStep(const Stepped& stepped) {

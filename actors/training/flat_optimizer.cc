@@ -26,12 +26,13 @@ FlatOptimizer::FlatOptimizer(const OptimizerOptions& options, std::size_t size)
   REQUIRE(is_adam_ || options.name == "sgd");
 }
 
-void FlatOptimizer::Step(absl::Span<const float> gradient, absl::Span<float> parameters) {
+void FlatOptimizer::Step(double learning_rate, absl::Span<const float> gradient,
+                         absl::Span<float> parameters) {
   REQUIRE(gradient.size() == first_moment_.size() && parameters.size() == first_moment_.size());
   if (is_adam_) {
-    AdamStep(gradient.data(), parameters.data());
+    AdamStep(learning_rate, gradient.data(), parameters.data());
   } else {
-    SgdStep(gradient.data(), parameters.data());
+    SgdStep(learning_rate, gradient.data(), parameters.data());
   }
 }
 
@@ -78,7 +79,7 @@ absl::Status FlatOptimizer::TakeMoments(absl::Span<const float> from) {
   return absl::OkStatus();
 }
 
-void FlatOptimizer::AdamStep(const float* gradient, float* parameters) {
+void FlatOptimizer::AdamStep(double learning_rate, const float* gradient, float* parameters) {
   beta1_power_ *= options_.beta1;
   beta2_power_ *= options_.beta2;
   const AdamScalars scalars = {
@@ -86,7 +87,7 @@ void FlatOptimizer::AdamStep(const float* gradient, float* parameters) {
       .one_minus_beta1 = static_cast<float>(1 - options_.beta1),
       .beta2 = static_cast<float>(options_.beta2),
       .one_minus_beta2 = static_cast<float>(1 - options_.beta2),
-      .step_size = static_cast<float>(options_.learning_rate / (1 - beta1_power_)),
+      .step_size = static_cast<float>(learning_rate / (1 - beta1_power_)),
       .inverse_root_correction = static_cast<float>(1 / std::sqrt(1 - beta2_power_)),
       .epsilon = static_cast<float>(options_.epsilon),
       .weight_decay = static_cast<float>(options_.weight_decay),
@@ -95,9 +96,9 @@ void FlatOptimizer::AdamStep(const float* gradient, float* parameters) {
                                   second_moment_.data(), parameters);
 }
 
-void FlatOptimizer::SgdStep(const float* gradient, float* parameters) {
+void FlatOptimizer::SgdStep(double learning_rate, const float* gradient, float* parameters) {
   const SgdScalars scalars = {
-      .learning_rate = static_cast<float>(options_.learning_rate),
+      .learning_rate = static_cast<float>(learning_rate),
       .momentum = static_cast<float>(options_.momentum),
       .weight_decay = static_cast<float>(options_.weight_decay),
       .nesterov = options_.nesterov,

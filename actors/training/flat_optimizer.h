@@ -23,7 +23,7 @@ class FlatOptimizer {
   FlatOptimizer(const OptimizerOptions& options, std::size_t size);
 
   // One step. Both spans have `size` floats.
-  void Step(absl::Span<const float> gradient, absl::Span<float> parameters);
+  void Step(double learning_rate, absl::Span<const float> gradient, absl::Span<float> parameters);
   // As freshly made: moments and momentum zero, step count zero.
   void Reset();
 
@@ -37,8 +37,8 @@ class FlatOptimizer {
   absl::Status TakeMoments(absl::Span<const float> from);
 
  private:
-  void AdamStep(const float* gradient, float* parameters);
-  void SgdStep(const float* gradient, float* parameters);
+  void AdamStep(double learning_rate, const float* gradient, float* parameters);
+  void SgdStep(double learning_rate, const float* gradient, float* parameters);
 
   OptimizerOptions options_;
   bool is_adam_;

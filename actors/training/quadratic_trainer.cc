@@ -61,7 +61,7 @@ absl::Status QuadraticTrainer::Place(const Placement& placement) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<StepOutcome> QuadraticTrainer::Step(std::uint64_t step) {
+absl::StatusOr<StepOutcome> QuadraticTrainer::Step(std::uint64_t step, double learning_rate) {
   StepOutcome outcome;
   outcome.samples = options_.optimizer.batch;
   if (options_.quadratic.integer) {
@@ -71,7 +71,7 @@ absl::StatusOr<StepOutcome> QuadraticTrainer::Step(std::uint64_t step) {
     if (!std::isfinite(outcome.loss)) {
       return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
     }
-    StepDown(step);
+    StepDown(step, learning_rate);
   }
   if (options_.quadratic.step_time_seconds > 0) {
     pause_(std::chrono::duration_cast<runtime::Duration>(
@@ -90,7 +90,7 @@ double QuadraticTrainer::Loss() const {
   return loss;
 }
 
-void QuadraticTrainer::StepDown(std::uint64_t step) {
+void QuadraticTrainer::StepDown(std::uint64_t step, double learning_rate) {
   RandomStream random(options_.model.seed, Purpose::kQuadraticNoise, placement_.slot, step);
   const auto curvature = static_cast<float>(options_.quadratic.curvature);
   const auto noise = static_cast<float>(options_.quadratic.noise);
@@ -99,7 +99,7 @@ void QuadraticTrainer::StepDown(std::uint64_t step) {
     gradient_.data()[i] = slope * (local_.data()[i] - target_.data()[i]);
     if (noise > 0) gradient_.data()[i] += noise * random.NextNormal();
   }
-  optimizer_.Step(gradient_.span(), local_.span());
+  optimizer_.Step(learning_rate, gradient_.span(), local_.span());
 }
 
 absl::StatusOr<EvaluationCounts> QuadraticTrainer::Evaluate(absl::Span<const float> model,

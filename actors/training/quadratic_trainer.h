@@ -43,7 +43,7 @@ class QuadraticTrainer final : public Trainer {
   absl::Span<float> local() override { return local_.span(); }
   absl::Status Place(const Placement& placement) override;
   // Reports the noiseless loss f_r before the step.
-  absl::StatusOr<StepOutcome> Step(std::uint64_t step) override;
+  absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) override;
   // The test set is one sample, held by part 0: its loss is ‖model - o‖², and it is correct if
   // every coordinate is within 0.05 of o. Integer mode: o = 0.
   absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model, std::uint32_t part,
@@ -59,7 +59,7 @@ class QuadraticTrainer final : public Trainer {
 
  private:
   double Loss() const;
-  void StepDown(std::uint64_t step);
+  void StepDown(std::uint64_t step, double learning_rate);
 
   TrainingOptions options_;
   Pause pause_;

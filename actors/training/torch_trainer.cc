@@ -114,7 +114,7 @@ class TorchTrainer final : public Trainer {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<StepOutcome> Step(std::uint64_t step) override {
+  absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) override {
     REQUIRE(sampler_.has_value());
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
     for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
@@ -127,7 +127,7 @@ class TorchTrainer final : public Trainer {
     if (!std::isfinite(outcome.loss)) {
       return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
     }
-    optimizer_.Step(gradient_.span().first(layout_.trainable),
+    optimizer_.Step(learning_rate, gradient_.span().first(layout_.trainable),
                     local_.span().first(layout_.trainable));
     return outcome;
   }

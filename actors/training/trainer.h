@@ -83,9 +83,10 @@ class Trainer {
   // changes. Own data stay what they are. kInvalidArgument: fewer samples than the shard's batch
   // (kDataLoss of own data).
   virtual absl::Status Place(const Placement& placement) = 0;
-  // One optimizer step on one batch. `step` is the run's step number, from 1: with seed and slot it
-  // alone determines the batch. kDataLoss: the loss is not finite; kInternal: torch threw.
-  virtual absl::StatusOr<StepOutcome> Step(std::uint64_t step) = 0;
+  // One optimizer step on one batch, at `learning_rate`. `step` counts this worker's steps, from 1:
+  // with seed and slot it alone determines the batch. kDataLoss: the loss is not finite; kInternal:
+  // torch threw.
+  virtual absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) = 0;
   // Tests `model` (total floats) on part `part` of `parts` of the test set, or on all of the
   // worker's own, if it has own data. `local` is untouched.
   virtual absl::StatusOr<EvaluationCounts> Evaluate(absl::Span<const float> model,

@@ -38,7 +38,6 @@ absl::Status CheckRange(std::string_view key, double value, double low, double h
 
 absl::Status ValidateOptimizer(const OptimizerOptions& optimizer) {
   RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "sgd"}));
-  RETURN_IF_ERROR(CheckRange("optimizer.learning_rate", optimizer.learning_rate, 0, 1e6));
   RETURN_IF_ERROR(CheckRange("optimizer.beta1", optimizer.beta1, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.beta2", optimizer.beta2, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.epsilon", optimizer.epsilon, 0, 1e6));

@@ -32,8 +32,7 @@ struct DataOptions {
 
 struct OptimizerOptions {
   std::string name = "adam";  // "adam" | "sgd".
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;  // Adam only, as the next two.
+  double beta1 = 0.9;         // Adam only, as the next two.
   double beta2 = 0.999;
   double epsilon = 1e-7;
   double momentum = 0;  // SGD only, as the next.

@@ -36,7 +36,7 @@ std::unique_ptr<Replica> MakeReplica() {
 }
 
 void Steps(Replica& replica, int steps) {
-  for (int i = 0; i < steps; ++i) EXPECT_OK(replica.Step(1));
+  for (int i = 0; i < steps; ++i) EXPECT_OK(replica.Step(1, 1e-3));
 }
 void FillShadow(Replica& replica, float value) {
   for (float& float_value : replica.shadow()) float_value = value;

@@ -104,7 +104,7 @@ struct Table {
     options.run = 77;
     options.reports = policy_options.strategy == Strategy::kFda;
     options.base_root = kFirstRoot;
-    options.learning_rate = 0.25;
+    options.schedule.learning_rate = 0.25;
     round = std::make_unique<Round>(options, *policy);
     for (std::uint32_t rank = 0; rank < members; ++rank) {
       view.push_back(MemberIn(10 + rank));

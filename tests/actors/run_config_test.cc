@@ -175,6 +175,10 @@ integer = true
 [optimizer]
 name = "sgd"
 learning_rate = 0.1
+schedule = "step"
+warmup = 5
+decay_every = 9
+decay_factor = 0.25
 beta1 = 0.0
 beta2 = 0.123456789012345678
 epsilon = 5e-324
@@ -221,8 +225,8 @@ TEST(RunConfig, TheUnusualConfigDiffersFromTheDefaultInEveryKey) {
     const std::string name = key.FullName();
     // These have one value in this version.
     if (name == "run.device" || name == "strategy.decision") continue;
-    // Own data exclude a partition; see OwnDataAreReadAndPrinted.
-    if (name == "data.placement") continue;
+    // Own data exclude a partition, a schedule of steps a last rate; see the two tests below.
+    if (name == "data.placement" || name == "optimizer.final_learning_rate") continue;
     EXPECT_NE(key.get(*config), key.get(RunConfig())) << name;
   }
 }
@@ -236,6 +240,17 @@ TEST(RunConfig, OwnDataAreReadAndPrinted) {
   ASSERT_OK(again);
   EXPECT_EQ(again->data.placement, DataPlacement::kOwn);
   EXPECT_EQ(again->data.dir, "wards/north");
+}
+
+TEST(RunConfig, ACosineIsReadAndPrinted) {
+  const auto config = ParseRunConfig(
+      "[optimizer]\nschedule = \"cosine\"\nwarmup = 10\nfinal_learning_rate = 1e-5\n", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_EQ(config->optimizer.schedule, Schedule::kCosine);
+  EXPECT_EQ(config->optimizer.warmup, 10u);
+  const auto again = ParseRunConfig(ToToml(*config), "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(again->optimizer.final_learning_rate, 1e-5);
 }
 
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {
@@ -404,6 +419,23 @@ const BadCase kBadCases[] = {
     {"[run]\nworkers = 2\nmin_workers = 3\n", "CONFIG_CONFLICT", "run.workers = 2", ""},
     {"[strategy]\nname = \"local\"\n", "CONFIG_CONFLICT", "strategy.tau", "tau = 76"},
     {"[optimizer]\nnesterov = true\n", "CONFIG_CONFLICT", "momentum", "0.9"},
+    {"[optimizer]\nschedule = \"linear\"\n", "CONFIG_INVALID_VALUE",
+     "one of \"constant\", \"cosine\", \"step\"", ""},
+    {"[optimizer]\nwarmup = -1\n", "CONFIG_INVALID_VALUE", "optimizer.warmup", ""},
+    {"[optimizer]\nwarmup = 10\n[run]\nmax_steps = 10\n", "CONFIG_CONFLICT",
+     "leaves nothing of run.max_steps = 10", "shorter"},
+    {"[optimizer]\nfinal_learning_rate = 1e-4\n", "CONFIG_CONFLICT", "schedule \"cosine\" only",
+     "optimizer.schedule = \"cosine\""},
+    {"[optimizer]\nschedule = \"cosine\"\nfinal_learning_rate = 1e-2\n", "CONFIG_CONFLICT",
+     "above optimizer.learning_rate = 0.001", "warmup"},
+    {"[optimizer]\nschedule = \"step\"\n", "CONFIG_CONFLICT", "needs optimizer.decay_every",
+     "decay_every = 1000"},
+    {"[optimizer]\ndecay_every = 100\n", "CONFIG_CONFLICT", "schedule \"step\" only",
+     "optimizer.schedule = \"step\""},
+    {"[optimizer]\nschedule = \"cosine\"\ndecay_factor = 0.5\n", "CONFIG_CONFLICT",
+     "schedule \"step\" only", ""},
+    {"[optimizer]\nschedule = \"step\"\ndecay_every = 5\ndecay_factor = 1.5\n",
+     "CONFIG_INVALID_VALUE", "optimizer.decay_factor", ""},
     {"[model]\nname = \"quadratic\"\n[data]\nsource = \"digits\"\n", "CONFIG_CONFLICT",
      "without data", "\"none\""},
     {"[data]\nsource = \"none\"\n", "CONFIG_CONFLICT", "needs data", "digits"},

@@ -128,7 +128,7 @@ class OurLoop final : public Loop {
   torch::Tensor Forward(const torch::Tensor& images) override {
     return actors::FindModel("lenet5").forward(images, parameters_);
   }
-  void Update() override { optimizer_.Step(gradient_.span(), local_.span()); }
+  void Update() override { optimizer_.Step(1e-3, gradient_.span(), local_.span()); }
   void ZeroGradient() override { gradient_.SetZero(); }
 
  private:
@@ -194,7 +194,7 @@ class TrainerLoop {
     Stopwatch watch;
     for (int i = 0; i < steps; ++i) {
       watch.Lap();
-      if (!trainer_->Step(++step_).ok()) std::exit(EXIT_FAILURE);
+      if (!trainer_->Step(++step_, 1e-3).ok()) std::exit(EXIT_FAILURE);
       time.step += watch.Lap() / steps;
       const absl::Span<const float> local = trainer_->local();
       summarizer.Summarize({local.data(), local.size()}, base_, direction, state_);

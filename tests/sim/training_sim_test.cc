@@ -70,6 +70,20 @@ void DrawStrategy(const Kind& kind, runtime::SeededRandom& random, RunConfig& co
       never_waits ? 0 : step * step * steps * steps * static_cast<double>(config.model.dimension);
 }
 
+void DrawSchedule(runtime::SeededRandom& random, RunConfig& config) {
+  actors::OptimizerSection& optimizer = config.optimizer;
+  if (random.Below(2) == 0) optimizer.warmup = random.Below(config.run.max_steps);
+  optimizer.schedule = Draw(
+      random, {actors::Schedule::kConstant, actors::Schedule::kCosine, actors::Schedule::kStep});
+  if (optimizer.schedule == actors::Schedule::kCosine) {
+    optimizer.final_learning_rate = optimizer.learning_rate * random.Fraction();
+  }
+  if (optimizer.schedule == actors::Schedule::kStep) {
+    optimizer.decay_every = 1 + random.Below(4);
+    optimizer.decay_factor = Draw(random, {0.1, 0.5, 1.0});
+  }
+}
+
 RunConfig DrawConfig(const Kind& kind, runtime::SeededRandom& random) {
   RunConfig config;
   config.run.workers = 2 + static_cast<std::uint32_t>(random.Below(7));
@@ -89,6 +103,7 @@ RunConfig DrawConfig(const Kind& kind, runtime::SeededRandom& random) {
   config.optimizer.name =
       random.Below(2) == 0 ? actors::OptimizerName::kSgd : actors::OptimizerName::kAdam;
   config.optimizer.learning_rate = 0.05;
+  DrawSchedule(random, config);
   config.network.chunk_bytes = 65536;
   config.network.credits = 1 + static_cast<std::uint32_t>(random.Below(4));
   DrawStrategy(kind, random, config);

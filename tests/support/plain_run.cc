@@ -22,7 +22,8 @@ using actors::RunConfig;
 // The K models and what they agree on.
 class Models {
  public:
-  explicit Models(const RunConfig& config) : weights_(config.run.workers, 1.0F) {
+  explicit Models(const RunConfig& config)
+      : schedule_(actors::LearningRateScheduleOf(config)), weights_(config.run.workers, 1.0F) {
     for (std::uint32_t rank = 0; rank < config.run.workers; ++rank) {
       trainers_.push_back(std::make_unique<QuadraticTrainer>(actors::TrainingOptionsOf(config)));
       REQUIRE(trainers_.back()
@@ -38,7 +39,9 @@ class Models {
   }
 
   void Step(std::uint64_t step) {
-    for (auto& trainer : trainers_) REQUIRE(trainer->Step(step).ok());
+    for (auto& trainer : trainers_) {
+      REQUIRE(trainer->Step(step, actors::LearningRateAt(schedule_, step)).ok());
+    }
   }
 
   double EstimateVariance() {
@@ -77,6 +80,7 @@ class Models {
     return {local.begin(), local.end()};
   }
 
+  const actors::LearningRateSchedule schedule_;
   const std::vector<float> weights_;
   std::vector<std::unique_ptr<QuadraticTrainer>> trainers_;
   std::unique_ptr<actors::Summarizer> summarizer_;

@@ -38,7 +38,7 @@ class SimTrainer final : public actors::Trainer {
  public:
   // Counted and noted where its process outlives it.
   struct Book {
-    std::uint64_t& steps;
+    std::vector<double>& learning_rates;  // Of its steps.
     std::vector<actors::Placement>& placements;
   };
   SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison,
@@ -55,11 +55,11 @@ class SimTrainer final : public actors::Trainer {
     book_.placements.push_back(placement);
     return trainer_.Place(placement);
   }
-  absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step) override {
+  absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step, double learning_rate) override {
     const absl::Span<float> local = trainer_.local();
     const std::vector<float> before(local.begin(), local.end());
-    absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step);
-    ++book_.steps;
+    absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step, learning_rate);
+    book_.learning_rates.push_back(learning_rate);
     for (std::size_t i = 0; contrary_ && i < before.size(); ++i)
       local[i] = 2 * before[i] - local[i];
     if (!poison_.has_value() || step < poison_->step) return outcome;
@@ -242,8 +242,8 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
     own.model.dimension += misfit ? 1 : 0;
     actors::DataSummary data = QuadraticTrainer(actors::TrainingOptionsOf(own)).Data();
     if (tell) RETURN_IF_ERROR(tell(slot, data));
-    return std::make_unique<SimTrainer>(own, poison, contrary, data,
-                                        SimTrainer::Book{process.steps, process.placements});
+    return std::make_unique<SimTrainer>(
+        own, poison, contrary, data, SimTrainer::Book{process.learning_rates, process.placements});
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);

@@ -170,7 +170,11 @@ class TrainingCluster {
   // Why the process of this worker would have ended; nothing while it would not.
   const std::optional<absl::Status>& quit(std::uint32_t slot) const { return workers_[slot]->quit; }
   // Optimizer steps that this worker took, killed or not.
-  std::uint64_t steps(std::uint32_t index) const { return workers_[index]->steps; }
+  std::uint64_t steps(std::uint32_t index) const { return learning_rates(index).size(); }
+  // At which it took them.
+  const std::vector<double>& learning_rates(std::uint32_t index) const {
+    return workers_[index]->learning_rates;
+  }
   // Shards that it was given, killed or not, from its first view on.
   const std::vector<actors::Placement>& placements(std::uint32_t index) const {
     return workers_[index]->placements;
@@ -194,7 +198,7 @@ class TrainingCluster {
     actors::Worker* worker = nullptr;
     std::optional<absl::Status> quit;
     bool announced = false;  // To the monitor.
-    std::uint64_t steps = 0;
+    std::vector<double> learning_rates;
     std::vector<actors::Placement> placements;
   };
 

@@ -15,54 +15,68 @@
 namespace actors {
 namespace {
 
-OptimizerOptions Sgd(double learning_rate, double momentum = 0, bool nesterov = false) {
+OptimizerOptions Sgd(double momentum = 0, bool nesterov = false) {
   OptimizerOptions options;
   options.name = "sgd";
-  options.learning_rate = learning_rate;
   options.momentum = momentum;
   options.nesterov = nesterov;
   return options;
 }
 
 TEST(FlatOptimizer, PlainSgdStepsAgainstTheGradient) {
-  FlatOptimizer optimizer(Sgd(0.5), 2);
+  FlatOptimizer optimizer(Sgd(), 2);
   std::array<float, 2> w = {1, 2};
-  optimizer.Step(std::array<float, 2>{1, -4}, absl::MakeSpan(w));
+  optimizer.Step(0.5, std::array<float, 2>{1, -4}, absl::MakeSpan(w));
   EXPECT_THAT(w, testing::ElementsAre(0.5f, 4.0f));
 }
 
-TEST(FlatOptimizer, MomentumGathersGradients) {
-  FlatOptimizer optimizer(Sgd(1, 0.5), 1);
+TEST(FlatOptimizer, EachStepHasItsOwnLearningRate) {
+  FlatOptimizer sgd(Sgd(0.5), 1), adam(OptimizerOptions(), 1);
   std::array<float, 1> w = {0};
   const std::array<float, 1> one = {1};
-  optimizer.Step(one, absl::MakeSpan(w));  // Velocity 1.
-  optimizer.Step(one, absl::MakeSpan(w));  // 1.5.
-  optimizer.Step(one, absl::MakeSpan(w));  // 1.75.
+  sgd.Step(1, one, absl::MakeSpan(w));
+  sgd.Step(0.25, one, absl::MakeSpan(w));  // Of velocity 1.5, which knows of no rate.
+  EXPECT_EQ(w[0], -1.375f);
+  w = {0};
+  adam.Step(0.5, one, absl::MakeSpan(w));
+  adam.Step(0.125, one, absl::MakeSpan(w));
+  EXPECT_NEAR(w[0], -0.625, 1e-6);
+  adam.Step(0, one, absl::MakeSpan(w));
+  EXPECT_NEAR(w[0], -0.625, 1e-6);
+}
+
+TEST(FlatOptimizer, MomentumGathersGradients) {
+  FlatOptimizer optimizer(Sgd(0.5), 1);
+  std::array<float, 1> w = {0};
+  const std::array<float, 1> one = {1};
+  optimizer.Step(1, one, absl::MakeSpan(w));  // Velocity 1.
+  optimizer.Step(1, one, absl::MakeSpan(w));  // 1.5.
+  optimizer.Step(1, one, absl::MakeSpan(w));  // 1.75.
   EXPECT_EQ(w[0], -4.25f);
 }
 
 TEST(FlatOptimizer, NesterovLooksAhead) {
-  FlatOptimizer optimizer(Sgd(1, 0.5, true), 1);
+  FlatOptimizer optimizer(Sgd(0.5, true), 1);
   std::array<float, 1> w = {0};
   const std::array<float, 1> one = {1};
-  optimizer.Step(one, absl::MakeSpan(w));  // 1 + 0.5 * 1.
-  optimizer.Step(one, absl::MakeSpan(w));  // 1 + 0.5 * 1.5.
+  optimizer.Step(1, one, absl::MakeSpan(w));  // 1 + 0.5 * 1.
+  optimizer.Step(1, one, absl::MakeSpan(w));  // 1 + 0.5 * 1.5.
   EXPECT_EQ(w[0], -3.25f);
 }
 
 TEST(FlatOptimizer, WeightDecayIsPartOfTheGradient) {
-  OptimizerOptions options = Sgd(0.5);
+  OptimizerOptions options = Sgd();
   options.weight_decay = 0.25;
   FlatOptimizer optimizer(options, 1);
   std::array<float, 1> w = {8};
-  optimizer.Step(std::array<float, 1>{1}, absl::MakeSpan(w));
+  optimizer.Step(0.5, std::array<float, 1>{1}, absl::MakeSpan(w));
   EXPECT_EQ(w[0], 6.5f);
 }
 
 TEST(FlatOptimizer, AdamsFirstStepIsTheLearningRateWhateverTheGradient) {
   FlatOptimizer optimizer(OptimizerOptions(), 3);
   std::array<float, 3> w = {0, 0, 0};
-  optimizer.Step(std::array<float, 3>{100, -0.01f, 0}, absl::MakeSpan(w));
+  optimizer.Step(1e-3, std::array<float, 3>{100, -0.01f, 0}, absl::MakeSpan(w));
   EXPECT_NEAR(w[0], -1e-3, 1e-8);
   EXPECT_NEAR(w[1], 1e-3, 1e-7);
   EXPECT_EQ(w[2], 0);
@@ -74,7 +88,7 @@ TEST(FlatOptimizer, AdamFollowsItsFormulaInDouble) {
   double m = 0, v = 0, expected = 1;
   for (int t = 1; t <= 100; ++t) {
     const float gradient = static_cast<float>(std::sin(t));
-    optimizer.Step(std::array<float, 1>{gradient}, absl::MakeSpan(w));
+    optimizer.Step(1e-3, std::array<float, 1>{gradient}, absl::MakeSpan(w));
     m = 0.9 * m + 0.1 * gradient;
     v = 0.999 * v + 0.001 * gradient * gradient;
     expected -=
@@ -84,31 +98,32 @@ TEST(FlatOptimizer, AdamFollowsItsFormulaInDouble) {
 }
 
 TEST(FlatOptimizer, ResetForgetsEverything) {
-  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.1, 0.9)}) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.9)}) {
     FlatOptimizer used(options, 2), fresh(options, 2);
     std::array<float, 2> used_w = {1, 2}, fresh_w = {1, 2};
     for (int i = 0; i < 3; ++i) {
-      used.Step(std::array<float, 2>{3, 4}, absl::MakeSpan(used_w));
+      used.Step(1e-3, std::array<float, 2>{3, 4}, absl::MakeSpan(used_w));
     }
     used.Reset();
     used_w = {1, 2};
-    used.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
-    fresh.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(fresh_w));
+    used.Step(1e-3, std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
+    fresh.Step(1e-3, std::array<float, 2>{-1, 1}, absl::MakeSpan(fresh_w));
     EXPECT_EQ(used_w, fresh_w);
   }
 }
 
 TEST(FlatOptimizer, GoesOnFromAnothersMomentsBitForBit) {
-  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.1, 0.9), Sgd(0.1)}) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.9), Sgd()}) {
     FlatOptimizer used(options, 2), taker(options, 2);
     std::array<float, 2> used_w = {1, 2};
-    for (int i = 0; i < 3; ++i) used.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(used_w));
+    for (int i = 0; i < 3; ++i)
+      used.Step(1e-3, std::array<float, 2>{3, -4}, absl::MakeSpan(used_w));
     std::vector<float> moments(used.MomentFloats());
     used.CopyMoments(absl::MakeSpan(moments));
     ASSERT_OK(taker.TakeMoments(moments));
     std::array<float, 2> taker_w = used_w;
-    used.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
-    taker.Step(std::array<float, 2>{-1, 1}, absl::MakeSpan(taker_w));
+    used.Step(1e-3, std::array<float, 2>{-1, 1}, absl::MakeSpan(used_w));
+    taker.Step(1e-3, std::array<float, 2>{-1, 1}, absl::MakeSpan(taker_w));
     EXPECT_EQ(used_w, taker_w);
   }
 }
@@ -117,7 +132,7 @@ TEST(FlatOptimizer, MomentsThatAreNoneAreRefusedAndChangeNothing) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   FlatOptimizer used(OptimizerOptions(), 2), fresh(OptimizerOptions(), 2);
   std::array<float, 2> w = {1, 2};
-  used.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(w));
+  used.Step(1e-3, std::array<float, 2>{3, -4}, absl::MakeSpan(w));
   std::vector<float> moments(used.MomentFloats());
   used.CopyMoments(absl::MakeSpan(moments));
   std::vector<std::vector<float>> wrong(6, moments);
@@ -132,7 +147,7 @@ TEST(FlatOptimizer, MomentsThatAreNoneAreRefusedAndChangeNothing) {
     EXPECT_THAT(fresh.TakeMoments(each), tests::HasCode(absl::StatusCode::kInvalidArgument));
   }
   std::array<float, 2> fresh_w = {1, 2};
-  fresh.Step(std::array<float, 2>{3, -4}, absl::MakeSpan(fresh_w));
+  fresh.Step(1e-3, std::array<float, 2>{3, -4}, absl::MakeSpan(fresh_w));
   EXPECT_EQ(fresh_w, w);
 }
 

@@ -52,7 +52,7 @@ TEST_P(InPython, ASavedModelPredictsWhatItDidHere) {
   options.model.name = GetParam();
   const auto trainer = MakeTorchTrainer(options, set);
   ASSERT_OK(trainer);
-  for (std::uint64_t step = 1; step <= 50; ++step) ASSERT_OK((*trainer)->Step(step));
+  for (std::uint64_t step = 1; step <= 50; ++step) ASSERT_OK((*trainer)->Step(step, 1e-3));
   const std::string base = testing::TempDir() + "rondo_python_" + GetParam();
   ASSERT_OK((*trainer)->Save((*trainer)->local(), base + ".pt"));
   const torch::Tensor images = ImagesOf(set->test);

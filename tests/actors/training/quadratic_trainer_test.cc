@@ -22,7 +22,6 @@ TrainingOptions Bowl(std::uint64_t dimension = 24) {
   options.model.name = "quadratic";
   options.model.seed = 5;
   options.optimizer.name = "sgd";
-  options.optimizer.learning_rate = 0.5;
   options.quadratic.dimension = dimension;
   return options;
 }
@@ -32,7 +31,7 @@ std::vector<float> Values(Trainer& trainer) {
 }
 
 void Train(Trainer& trainer, std::uint64_t steps) {
-  for (std::uint64_t step = 1; step <= steps; ++step) ASSERT_OK(trainer.Step(step));
+  for (std::uint64_t step = 1; step <= steps; ++step) ASSERT_OK(trainer.Step(step, 0.5));
 }
 
 Placement At(std::uint32_t rank, std::uint32_t world_size) {
@@ -52,6 +51,15 @@ TEST(QuadraticTrainer, ASingleWorkerReachesTheOptimumAsTheFormulaSays) {
     const double rate = std::pow(1 - 0.5 * static_cast<double>(1 + i % 8) / 8, 10);
     EXPECT_NEAR(trainer.local()[i], optimum + rate * (start[i] - optimum), 1e-5) << i;
   }
+}
+
+TEST(QuadraticTrainer, AStepGoesAsFarAsItsLearningRateSays) {
+  QuadraticTrainer trainer(Bowl());
+  const std::vector<float> start = Values(trainer);
+  ASSERT_OK(trainer.Step(1, 0));
+  EXPECT_EQ(Values(trainer), start);
+  ASSERT_OK(trainer.Step(2, 1));  // Curvature 1: all the way down.
+  EXPECT_NEAR(trainer.local()[7], trainer.optimum()[7], 1e-6);
 }
 
 TEST(QuadraticTrainer, RanksPullApartAndTheirMeanIsTheOptimum) {
@@ -137,7 +145,7 @@ TEST(QuadraticTrainer, DivergenceIsDataLossAndLeavesTheModelAlone) {
   QuadraticTrainer trainer(Bowl());
   trainer.local()[0] = std::nanf("");
   const std::vector<float> before = Values(trainer);
-  EXPECT_THAT(trainer.Step(1), tests::HasCode(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(trainer.Step(1, 0.5), tests::HasCode(absl::StatusCode::kDataLoss));
   EXPECT_EQ(std::memcmp(before.data(), trainer.local().data(), before.size() * sizeof(float)), 0);
 }
 

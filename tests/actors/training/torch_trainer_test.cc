@@ -29,6 +29,8 @@
 namespace actors {
 namespace {
 
+constexpr double kLearningRate = 1e-3;
+
 // 2,000 digits to train on and 300 to test with; the part of the set that most tests need.
 std::shared_ptr<const Dataset> SmallSet() {
   static const auto set =
@@ -57,7 +59,8 @@ bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 void Train(Trainer& trainer, std::uint64_t first, std::uint64_t last) {
-  for (std::uint64_t step = first; step <= last; ++step) ASSERT_OK(trainer.Step(step));
+  for (std::uint64_t step = first; step <= last; ++step)
+    ASSERT_OK(trainer.Step(step, kLearningRate));
 }
 
 double Accuracy(Trainer& trainer) {
@@ -119,7 +122,7 @@ TEST(TorchTrainer, AloneItTrainsBitForBitLikeAPlainLibTorchLoop) {
                        BatchOrder::kUniform, options.model.seed, 0);
   for (std::uint64_t step = 1; step <= 60; ++step) {
     const float loss = plain.Step(images, sampler.Draw(step));
-    const auto outcome = trainer->Step(step);
+    const auto outcome = trainer->Step(step, kLearningRate);
     ASSERT_OK(outcome);
     ASSERT_EQ(outcome->loss, loss) << "step " << step;
     ASSERT_TRUE(SameBits(Values(*trainer), plain.Values())) << "step " << step;
@@ -137,7 +140,7 @@ void ExpectLikeTorch(const OptimizerOptions& options, const TorchOptions& torch_
   TorchOptimizer optimizer({theirs}, torch_options);
   for (int step = 0; step < 20; ++step) {
     theirs.mutable_grad() = torch::randn({kSize}) * std::pow(10.0, step % 5 - 3);
-    flat.Step({theirs.grad().data_ptr<float>(), kSize}, absl::MakeSpan(ours));
+    flat.Step(torch_options.lr(), {theirs.grad().data_ptr<float>(), kSize}, absl::MakeSpan(ours));
     optimizer.step();
     for (std::size_t i = 0; i < kSize; ++i) {
       const float expected = theirs.data_ptr<float>()[i];
@@ -158,7 +161,6 @@ TEST(FlatOptimizer, AdamEqualsTorchs) {
 TEST(FlatOptimizer, SgdEqualsTorchs) {
   OptimizerOptions options;
   options.name = "sgd";
-  options.learning_rate = 0.05;
   ExpectLikeTorch<torch::optim::SGD>(options, torch::optim::SGDOptions(0.05));
   options.momentum = 0.9;
   options.weight_decay = 1e-4;
@@ -203,7 +205,7 @@ TEST(TorchTrainer, ALossThatIsNotFiniteIsDataLossAndLeavesTheModelAlone) {
   Train(*trainer, 1, 2);
   trainer->local()[0] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> before = Values(*trainer);
-  EXPECT_THAT(trainer->Step(3), tests::HasCode(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(trainer->Step(3, kLearningRate), tests::HasCode(absl::StatusCode::kDataLoss));
   EXPECT_TRUE(SameBits(before, Values(*trainer)));
 }
 

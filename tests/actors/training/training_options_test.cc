@@ -36,8 +36,6 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
       {"--parts",
        [](TrainingOptions& o) { o.data.own = true, o.data.source = "mnist", o.data.parts = 0; }},
       {"optimizer.name", [](TrainingOptions& o) { o.optimizer.name = "adamw"; }},
-      {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = -1; }},
-      {"optimizer.learning_rate", [](TrainingOptions& o) { o.optimizer.learning_rate = NAN; }},
       {"optimizer.beta1", [](TrainingOptions& o) { o.optimizer.beta1 = 1; }},
       {"optimizer.beta2", [](TrainingOptions& o) { o.optimizer.beta2 = 1.5; }},
       {"optimizer.momentum", [](TrainingOptions& o) { o.optimizer.momentum = 1; }},
