@@ -234,10 +234,12 @@ absl::Status CheckData(const RunConfig& config) {
 
 absl::Status CheckStrategy(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
-  if (strategy.name == Strategy::kLocal && strategy.tau == 0) {
+  const bool needs_tau = strategy.name == Strategy::kLocal || strategy.name == Strategy::kClock;
+  if (needs_tau && strategy.tau == 0) {
     return Conflict(
-        "strategy.name = \"local\" needs strategy.tau, the steps between two "
-        "synchronizations",
+        absl::StrCat("strategy.name = \"", ToString(strategy.name),
+                     "\" needs strategy.tau, the steps between two synchronizations",
+                     strategy.name == Strategy::kClock ? " at the full learning rate" : ""),
         "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
   }
   const bool sums =

@@ -121,7 +121,8 @@ struct StrategySection {
   bool tune_theta = false;                    // theta = "auto": averaging/theta_tuner.h.
   double sync_budget = 0.15;                  // Then: the share of time that synchronizing takes.
   std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
-  std::uint64_t tau = 0;                      // Steps between two of `local`, which needs it.
+  // Steps between two of `local` and, at the full learning rate, of `clock`, which need it.
+  std::uint64_t tau = 0;
   Weighting weighting = Weighting::kUniform;
   Outliers outliers = Outliers::kWarn;
   std::uint32_t sketch_rows = 5;

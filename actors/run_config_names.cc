@@ -64,7 +64,8 @@ const Names<Schedule>& NamesOf(Schedule) {
 const Names<Strategy>& NamesOf(Strategy) {
   static const Names<Strategy> names = {{Strategy::kFda, "fda"},
                                         {Strategy::kSynchronous, "synchronous"},
-                                        {Strategy::kLocal, "local"}};
+                                        {Strategy::kLocal, "local"},
+                                        {Strategy::kClock, "clock"}};
   return names;
 }
 

@@ -20,7 +20,8 @@ SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t tra
           .estimator = EstimatorOptionsOf(config, trainable),
           .theta = ThetaFor(config, trainable),
           .max_interval = config.strategy.max_interval.value_or(0),
-          .tau = config.strategy.name == Strategy::kLocal ? config.strategy.tau : 1,
+          .tau = config.strategy.tau,
+          .schedule = LearningRateScheduleOf(config),
           .max_steps = config.run.max_steps,
           .evaluate_every = of_mean ? config.run.evaluate_every : 0};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "runtime/base/require.h"
 
@@ -10,27 +11,39 @@ namespace {
 
 constexpr double kAdamVariancePerParameter = 0.45;
 
-std::uint64_t FdaInterval(const SyncPolicyOptions& options, std::uint64_t parameters,
-                          double learning_rate, std::uint64_t steps) {
-  const double growth =
-      kAdamVariancePerParameter * static_cast<double>(parameters) * learning_rate * learning_rate;
-  // The estimate must pass theta, hence the step more; no growth, no synchronization before the
-  // end.
-  const double interval = std::floor(options.theta / growth) + 1;
-  std::uint64_t bounded = steps;
-  if (interval < static_cast<double>(steps)) bounded = static_cast<std::uint64_t>(interval);
-  if (options.max_interval != 0) bounded = std::min(bounded, options.max_interval);
-  return std::max<std::uint64_t>(bounded, 1);
-}
-
-std::uint64_t PredictedInterval(const SyncPolicyOptions& options, std::uint64_t parameters,
-                                double learning_rate, std::uint64_t steps) {
+// Steps at the full rate between two synchronizations, without regard to max_interval; at most
+// `steps`.
+std::uint64_t FullRateInterval(const SyncPolicyOptions& options, std::uint64_t parameters,
+                               std::uint64_t steps) {
   switch (options.strategy) {
-    case Strategy::kFda: return FdaInterval(options, parameters, learning_rate, steps);
+    case Strategy::kFda: {
+      const double rate = options.schedule.learning_rate;
+      const double growth =
+          kAdamVariancePerParameter * static_cast<double>(parameters) * rate * rate;
+      // The estimate must pass theta, hence the step more; no growth, no synchronization before the
+      // end.
+      const double interval = std::floor(options.theta / growth) + 1;
+      return interval < static_cast<double>(steps) ? static_cast<std::uint64_t>(interval) : steps;
+    }
     case Strategy::kSynchronous: return 1;
-    case Strategy::kLocal: return options.tau;
+    case Strategy::kLocal:
+    case Strategy::kClock: return std::min(options.tau, steps);
   }
   REQUIRE(false);
+}
+
+// By the worker's half of the policy itself.
+std::uint64_t CountSynchronizations(const SyncPolicyOptions& options) {
+  const std::unique_ptr<WorkerPolicy> policy = *MakeWorkerPolicy(options);
+  std::uint64_t synchronizations = 0;
+  for (Boundary at; at.step < options.max_steps;) {
+    ++at.step;
+    ++at.steps_since_synchronization;
+    if (policy->AtBoundary(at) != BoundaryAction::kReadyToSynchronize) continue;
+    ++synchronizations;
+    at.steps_since_synchronization = 0;
+  }
+  return synchronizations;
 }
 
 }  // namespace
@@ -68,10 +81,22 @@ PredictedBytes PredictBytes(const SyncPolicyOptions& options, std::uint64_t floa
   return bytes;
 }
 
-std::uint64_t PredictSynchronizations(const SyncPolicyOptions& options, std::uint64_t parameters,
-                                      double learning_rate, std::uint64_t steps) {
-  const std::uint64_t interval = PredictedInterval(options, parameters, learning_rate, steps);
-  REQUIRE(interval >= 1);
+std::optional<std::uint64_t> PredictSynchronizations(const SyncPolicyOptions& options,
+                                                     std::uint64_t parameters,
+                                                     std::uint64_t steps) {
+  REQUIRE(steps >= 1);
+  const bool by_rates = options.strategy == Strategy::kFda || options.strategy == Strategy::kClock;
+  const std::uint64_t cap = by_rates ? options.max_interval : 0;
+  std::uint64_t interval = std::max<std::uint64_t>(FullRateInterval(options, parameters, steps), 1);
+  if (by_rates && !IsFlat(options.schedule)) {
+    if (steps > kMostStepsForetold) return std::nullopt;
+    return CountSynchronizations({.strategy = Strategy::kClock,
+                                  .max_interval = cap,
+                                  .tau = interval,
+                                  .schedule = options.schedule,
+                                  .max_steps = steps});
+  }
+  if (cap != 0) interval = std::min(interval, cap);
   return (steps + interval - 1) / interval;
 }
 

@@ -4,6 +4,7 @@
 #define RONDO_ACTORS_AVERAGING_COST_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "actors/averaging/sync_policy.h"
 
@@ -52,9 +53,11 @@ PredictedBytes PredictBytes(const SyncPolicyOptions& options, std::uint64_t floa
 
 // How many synchronizations `steps` steps will have, the last one of the run included. Exact for
 // fixed schedules. fda: an estimate for Adam, whose steps diffuse with a variance of about
-// 0.45·d·learning_rate² each, so that theta lasts theta / (0.45·d·learning_rate²) steps.
-std::uint64_t PredictSynchronizations(const SyncPolicyOptions& options, std::uint64_t parameters,
-                                      double learning_rate, std::uint64_t steps);
+// 0.45·d·eta_t² each, so that it is `clock` with tau = theta / (0.45·d·eta_0²). Where rates change
+// each step has to be looked at: none for more than kMostStepsForetold of them.
+inline constexpr std::uint64_t kMostStepsForetold = 20'000'000;
+std::optional<std::uint64_t> PredictSynchronizations(const SyncPolicyOptions& options,
+                                                     std::uint64_t parameters, std::uint64_t steps);
 
 }  // namespace actors
 

@@ -58,6 +58,10 @@ double LearningRateFactor(const LearningRateSchedule& schedule, std::uint64_t st
   REQUIRE(false);
 }
 
+bool IsFlat(const LearningRateSchedule& schedule) {
+  return schedule.name == Schedule::kConstant && schedule.warmup == 0;
+}
+
 double LearningRateAt(const LearningRateSchedule& schedule, std::uint64_t step) {
   return schedule.learning_rate * LearningRateFactor(schedule, step);
 }

@@ -35,6 +35,9 @@ struct LearningRateSchedule {
 // IEEE 754 rounds exactly.
 double LearningRateFactor(const LearningRateSchedule& schedule, std::uint64_t step);
 
+// Whether all steps have the same rate.
+bool IsFlat(const LearningRateSchedule& schedule);
+
 // eta_t of step t.
 double LearningRateAt(const LearningRateSchedule& schedule, std::uint64_t step);
 

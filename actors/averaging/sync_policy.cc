@@ -42,7 +42,7 @@ std::string DueByRule(const Ballot& ballot, std::uint64_t max_steps, std::uint64
 
 class FdaWorkerPolicy final : public WorkerPolicy {
  public:
-  BoundaryAction AtBoundary(const Boundary&) const override { return BoundaryAction::kReport; }
+  BoundaryAction AtBoundary(const Boundary&) override { return BoundaryAction::kReport; }
   bool Reports() const override { return true; }
 };
 
@@ -87,19 +87,55 @@ class FdaMonitorPolicy final : public MonitorPolicy {
   std::unique_ptr<Estimator> estimator_;
 };
 
-// Steps between two synchronizations of a fixed schedule.
+// Steps after which a fixed schedule synchronizes whatever their rates are; 0: never.
 std::uint64_t Interval(const SyncPolicyOptions& options) {
-  return options.strategy == Strategy::kLocal ? options.tau : 1;
+  switch (options.strategy) {
+    case Strategy::kSynchronous: return 1;
+    case Strategy::kLocal: return options.tau;
+    case Strategy::kClock: return options.max_interval;
+    case Strategy::kFda: break;
+  }
+  REQUIRE(false);
 }
+
+// Tells whether the steps since a synchronization are due by `clock`. What it remembers only spares
+// adding up the same steps again.
+class RateClock {
+ public:
+  explicit RateClock(const SyncPolicyOptions& options) : options_(options) {}
+
+  bool IsDue(const Boundary& at) {
+    const std::uint64_t synchronized = at.step - at.steps_since_synchronization;
+    if (synchronized != synchronized_ || at.step < step_) {
+      synchronized_ = step_ = synchronized;
+      sum_ = last_ = 0;
+    }
+    while (step_ < at.step) {
+      const double factor = LearningRateFactor(options_.schedule, ++step_);
+      last_ = factor * factor;
+      sum_ += last_;
+    }
+    // A thousandth of a step is forgiven, so that 36 steps at a sixth of the rate are one at the
+    // full rate, to whatever 36 times (1/6)² is rounded.
+    return sum_ + 1e-3 * last_ >= static_cast<double>(options_.tau);
+  }
+
+ private:
+  const SyncPolicyOptions options_;
+  std::uint64_t synchronized_ = 0;
+  std::uint64_t step_ = 0;  // The last one in the sum.
+  double sum_ = 0;          // Of (eta_t / eta_0)².
+  double last_ = 0;         // The last step's part in it.
+};
 
 class FixedWorkerPolicy final : public WorkerPolicy {
  public:
-  explicit FixedWorkerPolicy(const SyncPolicyOptions& options) : options_(options) {}
+  explicit FixedWorkerPolicy(const SyncPolicyOptions& options)
+      : options_(options), clock_(options) {}
 
-  BoundaryAction AtBoundary(const Boundary& boundary) const override {
+  BoundaryAction AtBoundary(const Boundary& boundary) override {
     if (boundary.steps_since_synchronization > 0 &&
-        (boundary.steps_since_synchronization >= Interval(options_) ||
-         boundary.step >= options_.max_steps)) {
+        (IsDue(boundary) || boundary.step >= options_.max_steps)) {
       return BoundaryAction::kReadyToSynchronize;
     }
     if (EvaluationDue(options_, boundary)) return BoundaryAction::kReadyToEvaluate;
@@ -108,7 +144,14 @@ class FixedWorkerPolicy final : public WorkerPolicy {
   bool Reports() const override { return false; }
 
  private:
-  SyncPolicyOptions options_;
+  bool IsDue(const Boundary& at) {
+    const std::uint64_t interval = Interval(options_);
+    return (interval != 0 && at.steps_since_synchronization >= interval) ||
+           (options_.strategy == Strategy::kClock && clock_.IsDue(at));
+  }
+
+  const SyncPolicyOptions options_;
+  RateClock clock_;
 };
 
 class FixedMonitorPolicy final : public MonitorPolicy {
@@ -116,8 +159,15 @@ class FixedMonitorPolicy final : public MonitorPolicy {
   explicit FixedMonitorPolicy(const SyncPolicyOptions& options) : options_(options) {}
 
   Verdict Decide(const Ballot& ballot) const override {
-    std::string rule = DueByRule(ballot, options_.max_steps, Interval(options_), "tau");
+    const bool clock = options_.strategy == Strategy::kClock;
+    std::string rule =
+        DueByRule(ballot, options_.max_steps, Interval(options_), clock ? "max_interval" : "tau");
     if (!rule.empty()) return Synchronize(0, std::move(rule));
+    if (clock && RateClock(options_).IsDue(ballot.boundary)) {
+      return Synchronize(0,
+                         absl::StrCat("the rates of ", ballot.boundary.steps_since_synchronization,
+                                      " steps make up tau, ", options_.tau));
+    }
     return Continue(0, "the schedule has no synchronization here");
   }
 
@@ -138,6 +188,7 @@ absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
       return CheckEstimatorOptions(options.estimator);
     case Strategy::kSynchronous: return absl::OkStatus();
     case Strategy::kLocal:
+    case Strategy::kClock:
       if (options.tau == 0) return absl::InvalidArgumentError("tau must be at least 1");
       return absl::OkStatus();
   }

@@ -2,8 +2,15 @@
 // monitor half that turns what the members said into a decision. Both are pure.
 //
 // `fda` reports a state after every step and synchronizes when the estimate passes theta (the
-// paper's Algorithm 1). `synchronous` and `local` are fixed schedules: a worker answers READY
-// unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of halves.
+// paper's Algorithm 1). `synchronous`, `local` and `clock` are fixed schedules: a worker answers
+// READY unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of
+// halves.
+//
+// `clock` synchronizes as soon as sum eta_t² >= tau · eta_0² over the steps since the last
+// synchronization: where workers diffuse, which is what fda measures, that sum is the variance but
+// for a constant. It has no states and asks nobody, and so tells what fda's states are worth. Its
+// workers decide for themselves, each on its machine, and have to come to the same step: the sum is
+// one of LearningRateFactor's squares in order of the steps, whose bits are equal everywhere.
 #ifndef RONDO_ACTORS_AVERAGING_SYNC_POLICY_H_
 #define RONDO_ACTORS_AVERAGING_SYNC_POLICY_H_
 
@@ -18,19 +25,23 @@
 #include <string>
 
 #include "actors/averaging/estimator.h"
+#include "actors/averaging/learning_rate.h"
 #include "actors/averaging/local_state.h"
 
 namespace actors {
 
-enum class Strategy { kFda, kSynchronous, kLocal };
+enum class Strategy { kFda, kSynchronous, kLocal, kClock };
 
 struct SyncPolicyOptions {
   Strategy strategy = Strategy::kFda;
   EstimatorOptions estimator;  // fda only.
   // fda: the variance that is tolerated; 0 synchronizes after every step.
   double theta = 0;
-  std::uint64_t max_interval = 0;    // fda: steps between two synchronizations at most; 0 = no cap.
-  std::uint64_t tau = 1;             // local: steps between two synchronizations.
+  // fda, clock: steps between two synchronizations at most; 0 = no cap.
+  std::uint64_t max_interval = 0;
+  // local: steps between two synchronizations; clock: those that it would be at the full rate.
+  std::uint64_t tau = 1;
+  LearningRateSchedule schedule;     // clock.
   std::uint64_t max_steps = 1;       // The run ends with a synchronization at this step.
   std::uint64_t evaluate_every = 0;  // Steps; 0 = never.
 };
@@ -63,7 +74,8 @@ class WorkerPolicy {
  public:
   virtual ~WorkerPolicy() = default;
 
-  virtual BoundaryAction AtBoundary(const Boundary& boundary) const = 0;
+  // Training thread.
+  virtual BoundaryAction AtBoundary(const Boundary& boundary) = 0;
   // Whether kReport can be the answer, so that the worker needs a Summarizer and xi.
   virtual bool Reports() const = 0;
 };

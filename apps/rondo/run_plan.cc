@@ -18,6 +18,12 @@ namespace {
 using actors::Strategy;
 using Rows = std::vector<std::vector<std::string>>;
 
+// How fast replicas drift apart is known for Adam only (actors/averaging/cost.h).
+bool Foretells(Strategy strategy, const actors::RunConfig& config) {
+  const bool adam = config.optimizer.name == actors::OptimizerName::kAdam;
+  return strategy != Strategy::kFda || (adam && !config.strategy.tune_theta);
+}
+
 Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescription& training,
                    Strategy strategy, std::uint64_t tau) {
   actors::RunConfig other = config;
@@ -25,20 +31,23 @@ Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescri
   other.strategy.tau = tau;
   const actors::SyncPolicyOptions options = actors::SyncPolicyOptionsOf(other, training.parameters);
   Prediction prediction{.strategy = strategy, .tau = tau};
-  const bool unforeseen =
-      config.strategy.tune_theta || config.optimizer.name != actors::OptimizerName::kAdam;
-  if (strategy == Strategy::kFda && unforeseen) return prediction;
-  prediction.syncs = actors::PredictSynchronizations(
-      options, training.parameters, config.optimizer.learning_rate, config.run.max_steps);
+  if (!Foretells(strategy, config)) return prediction;
+  prediction.syncs =
+      actors::PredictSynchronizations(options, training.parameters, config.run.max_steps);
+  if (!prediction.syncs.has_value()) return prediction;
   prediction.bytes = actors::PredictBytes(options, training.total, config.run.workers,
                                           config.run.max_steps, *prediction.syncs);
   return prediction;
 }
 
+bool HasTau(Strategy strategy) {
+  return strategy == Strategy::kLocal || strategy == Strategy::kClock;
+}
+
 std::string NameOf(const Prediction& prediction) {
-  return prediction.strategy == Strategy::kLocal
-             ? absl::StrCat("local, tau ", FormatCount(prediction.tau))
-             : actors::ToString(prediction.strategy);
+  const std::string name = actors::ToString(prediction.strategy);
+  return HasTau(prediction.strategy) ? absl::StrCat(name, ", tau ", FormatCount(prediction.tau))
+                                     : name;
 }
 
 std::string RenderSamples(const actors::TrainingDescription& training) {
@@ -59,22 +68,24 @@ std::string RenderSamples(const actors::TrainingDescription& training) {
   return RenderTable(rows);
 }
 
-std::string RenderPredictions(const RunPlan& plan) {
+std::string RenderPredictions(const RunPlan& plan, const actors::RunConfig& config) {
   Rows rows = {{"predicted", "syncs", "ring", "states", "all"}};
-  bool unknown = false;
+  std::string notes;
   for (const Prediction& prediction : plan.predictions) {
-    if (!prediction.syncs.has_value()) {
-      unknown = true;
-      continue;
+    if (prediction.syncs.has_value()) {
+      rows.push_back({NameOf(prediction), FormatCount(*prediction.syncs),
+                      FormatBytes(prediction.bytes.ring), FormatBytes(prediction.bytes.state),
+                      FormatBytes(prediction.bytes.total)});
+      if (prediction.strategy != Strategy::kFda) continue;
+      notes += "fda's is an estimate: it synchronizes when the replicas have drifted apart\n";
+    } else if (!Foretells(prediction.strategy, config)) {
+      notes += "fda: how often it synchronizes can be foretold for adam and a given theta only\n";
+    } else {
+      absl::StrAppend(&notes, NameOf(prediction), ": not foretold for more than ",
+                      FormatCount(actors::kMostStepsForetold), " steps at changing rates\n");
     }
-    rows.push_back({NameOf(prediction), FormatCount(*prediction.syncs),
-                    FormatBytes(prediction.bytes.ring), FormatBytes(prediction.bytes.state),
-                    FormatBytes(prediction.bytes.total)});
   }
-  return RenderTable(rows) +
-         (unknown
-              ? "fda: how often it synchronizes can be foretold for adam and a given theta only\n"
-              : "fda's is an estimate: it synchronizes when the replicas have drifted apart\n");
+  return RenderTable(rows) + notes;
 }
 
 }  // namespace
@@ -105,6 +116,9 @@ absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
     tau = (config.run.max_steps + *syncs - 1) / *syncs;
   }
   if (tau != 0) plan.predictions.push_back(Predict(config, plan.training, Strategy::kLocal, tau));
+  if (config.strategy.name == Strategy::kClock) {
+    plan.predictions.push_back(Predict(config, plan.training, Strategy::kClock, tau));
+  }
   plan.predictions.push_back(Predict(config, plan.training, Strategy::kSynchronous, 0));
   return plan;
 }
@@ -132,7 +146,7 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
                                         : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
   }
   return absl::StrCat(text, "\n", has_data && known ? RenderSamples(training) + "\n" : "",
-                      RenderPredictions(plan));
+                      RenderPredictions(plan, config));
 }
 
 std::string PlanToJson(const RunPlan& plan) {
@@ -157,7 +171,7 @@ std::string PlanToJson(const RunPlan& plan) {
   json["predicted"] = nlohmann::ordered_json::object();
   for (const Prediction& prediction : plan.predictions) {
     nlohmann::ordered_json bytes;
-    if (prediction.strategy == Strategy::kLocal) bytes["tau"] = prediction.tau;
+    if (HasTau(prediction.strategy)) bytes["tau"] = prediction.tau;
     if (prediction.syncs.has_value()) {
       bytes["syncs"] = *prediction.syncs;
       bytes["bytes"] = {{"ring", prediction.bytes.ring},

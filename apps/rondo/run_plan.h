@@ -18,8 +18,8 @@ namespace apps {
 // What one strategy would send with constant membership, by all members together.
 struct Prediction {
   actors::Strategy strategy = actors::Strategy::kFda;
-  std::uint64_t tau = 0;  // Of kLocal.
-  // None: how fast replicas drift apart is known for Adam only (actors/averaging/cost.h).
+  std::uint64_t tau = 0;  // Of kLocal and kClock.
+  // None: fda without Adam, or too many steps (actors/averaging/cost.h).
   std::optional<std::uint64_t> syncs;
   actors::PredictedBytes bytes;  // Zeros without `syncs`.
 };
@@ -28,9 +28,9 @@ struct RunPlan {
   actors::TrainingDescription training;
   std::optional<double> theta;  // In force; meaningful for fda. None: chosen in the first rounds.
   bool theta_is_given = false;  // Else it is the guideline's.
-  // fda, local and synchronous, whichever of them the run is. local synchronizes as the config says
-  // if that is its strategy, else as often as fda is expected to; it is left out if that is
-  // unknown.
+  // fda, local and synchronous, whichever of them the run is, and clock if it is that. local
+  // synchronizes as often as the config's tau says, without one as often as fda is expected to; it
+  // is left out if that is unknown.
   std::vector<Prediction> predictions;
 };
 

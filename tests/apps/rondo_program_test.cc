@@ -67,6 +67,9 @@ const GoldenCase kGoldenCases[] = {
     {"run_dry_local",
      "run apps/examples/digits.toml --dry-run --set strategy.name=local "
      "--set strategy.tau=10 --set data.partition=sorted:60 --workers 3"},
+    {"run_dry_clock",
+     "run apps/examples/digits.toml --dry-run --set strategy.name=clock --set strategy.tau=10 "
+     "--set optimizer.schedule=cosine --set optimizer.warmup=50"},
     {"run_dry_cluster_threads",
      "run apps/examples/quadratic.toml --head 127.0.0.1:1 --dry-run --threads 2"},
     {"run_dry_cluster_threads_json",

@@ -41,6 +41,38 @@ TEST(RunPlan, PredictsWhatEachStrategySends) {
   }
 }
 
+TEST(RunPlan, CountsTheSynchronizationsOfAClock) {
+  const std::string text =
+      "[run]\nworkers = 3\nmax_steps = 60\n[model]\nname = \"logistic\"\n"
+      "[optimizer]\nschedule = \"step\"\ndecay_every = 20\ndecay_factor = 0.5\n"
+      "[strategy]\nname = \"clock\"\ntau = 4\n";
+  const actors::RunConfig config = ConfigOf(text);
+  const auto plan = PlanRun(config);
+  ASSERT_OK(plan);
+  ASSERT_EQ(plan->predictions.size(), 4u);
+  EXPECT_EQ(plan->predictions[1].strategy, Strategy::kLocal);
+  EXPECT_EQ(plan->predictions[1].syncs, 15u);
+  EXPECT_EQ(plan->predictions[2].strategy, Strategy::kClock);
+  EXPECT_EQ(plan->predictions[2].syncs, 7u);
+  EXPECT_EQ(plan->predictions[2].bytes.total, 7u * 2 * (3 - 1) * 4 * 7850);
+  EXPECT_EQ(nlohmann::json::parse(PlanToJson(*plan))["predicted"]["clock"]["tau"], 4);
+  EXPECT_NE(RenderPlan(*plan, config).find("clock, tau 4"), std::string::npos);
+}
+
+TEST(RunPlan, DoesNotWalkThroughAnEndlessRun) {
+  const actors::RunConfig config = ConfigOf(
+      "[run]\nmax_steps = 1000000000000\n[model]\nname = \"logistic\"\n"
+      "[optimizer]\nwarmup = 10\n[strategy]\nname = \"clock\"\ntau = 4\n");
+  const auto plan = PlanRun(config);
+  ASSERT_OK(plan);
+  EXPECT_FALSE(plan->predictions[0].syncs.has_value());
+  EXPECT_FALSE(plan->predictions[2].syncs.has_value());
+  const std::string text = RenderPlan(*plan, config);
+  EXPECT_NE(text.find("clock, tau 4: not foretold for more than 20,000,000 steps"),
+            std::string::npos)
+      << text;
+}
+
 TEST(RunPlan, LocalFollowsFdasPaceWhereTheConfigGivesNone) {
   const auto plan = PlanRun(ConfigOf("[run]\nmax_steps = 1000\n[model]\nname = \"logistic\"\n"));
   ASSERT_OK(plan);

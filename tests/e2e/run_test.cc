@@ -103,17 +103,24 @@ TEST(EmbeddedRun, EndsItsStreamOfEventsWithATerminalOne) {
 }
 
 TEST(EmbeddedRun, TrainsEveryStrategyToEqualReplicas) {
-  for (const char* strategy : {"synchronous", "local"}) {
+  struct Case {
+    std::vector<std::string> settings;
+    int synchronizations;
+  };
+  const std::vector<std::string> decays = {"strategy.name=clock", "strategy.tau=10",
+                                           "optimizer.schedule=step", "optimizer.decay_every=20",
+                                           "optimizer.decay_factor=0.5"};
+  for (const Case& c : {Case{{"strategy.name=synchronous"}, 100},
+                        Case{{"strategy.name=local", "strategy.tau=10"}, 10},
+                        Case{{"strategy.name=clock", "strategy.tau=10"}, 10},
+                        // At 10 and 20; the 80 steps at lower rates are worth 6.6.
+                        Case{decays, 3}}) {
     Sandbox sandbox;
-    const auto run = sandbox.Run(
-        RunCommand(WriteQuadratic(sandbox),
-                   {absl::StrCat("strategy.name=", strategy),
-                    absl::StrCat("strategy.tau=", strategy == std::string("local") ? 10 : 0)},
-                   {"--json"}));
+    const auto run = sandbox.Run(RunCommand(WriteQuadratic(sandbox), c.settings, {"--json"}));
     ASSERT_EQ(run->WaitExit(), 0) << run->Describe();
     const json data = run->Json()["data"];
     EXPECT_EQ(data["replicas_equal"], true) << run->Describe();
-    EXPECT_EQ(data["syncs"], strategy == std::string("local") ? 10 : 100);
+    EXPECT_EQ(data["syncs"], c.synchronizations);
   }
 }
 

@@ -33,6 +33,17 @@ constexpr std::uint64_t kSeeds = 100;
 constexpr std::uint64_t kSeeds = 2000;
 #endif
 
+void DrawSchedule(runtime::SeededRandom& random, RunConfig& config) {
+  actors::OptimizerSection& optimizer = config.optimizer;
+  constexpr actors::Schedule kSchedules[] = {actors::Schedule::kConstant, actors::Schedule::kCosine,
+                                             actors::Schedule::kStep};
+  optimizer.schedule = kSchedules[random.Below(3)];
+  optimizer.warmup = random.Below(config.run.max_steps);
+  if (optimizer.schedule != actors::Schedule::kStep) return;
+  optimizer.decay_every = 1 + random.Below(10);
+  optimizer.decay_factor = 0.5;
+}
+
 RunConfig DrawConfig(runtime::SeededRandom& random) {
   RunConfig config;
   config.run.workers = 1 + static_cast<std::uint32_t>(random.Below(5));
@@ -52,8 +63,8 @@ RunConfig DrawConfig(runtime::SeededRandom& random) {
   config.network.chunk_bytes = 65536;
   config.network.credits = 1 + static_cast<std::uint32_t>(random.Below(4));
   constexpr Strategy kStrategies[] = {Strategy::kFda, Strategy::kFda, Strategy::kLocal,
-                                      Strategy::kSynchronous};
-  config.strategy.name = kStrategies[random.Below(4)];
+                                      Strategy::kSynchronous, Strategy::kClock};
+  config.strategy.name = kStrategies[random.Below(5)];
   constexpr actors::EstimatorKind kEstimators[] = {actors::EstimatorKind::kNaive,
                                                    actors::EstimatorKind::kLinear};
   config.strategy.estimator = kEstimators[random.Below(2)];
@@ -65,7 +76,11 @@ RunConfig DrawConfig(runtime::SeededRandom& random) {
     config.strategy.tune_theta = true;
     config.strategy.theta.reset();
   }
-  config.strategy.tau = config.strategy.name == Strategy::kLocal ? 1 + random.Below(6) : 0;
+  config.strategy.tau = 1 + random.Below(6);
+  DrawSchedule(random, config);
+  if (config.strategy.name == Strategy::kClock && random.Below(2) == 0) {
+    config.strategy.max_interval.reset();
+  }
   return config;
 }
 
@@ -140,7 +155,6 @@ class ElasticRun {
       actors::StrategySection& strategy = options.config.strategy;
       strategy.decision = decision;
       strategy.name = Strategy::kFda;
-      strategy.tau = 0;
       strategy.theta = std::max(1.0, *strategy.theta);
       options.config.run.max_steps *= 4;
       if (random.Below(3) == 0) {  // Now and then somebody is at no boundary for long (F25).

@@ -42,7 +42,8 @@ std::vector<std::uint64_t> StepsOf(const TrainingCluster& cluster, std::uint32_t
 }
 
 TEST(LearningRateSim, WhoWasThereFromTheStartAndWhoCameLaterTrainAtTheRateOfTheRunsStep) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
+  for (const Strategy strategy :
+       {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal, Strategy::kClock}) {
     SCOPED_TRACE(ToString(strategy));
     TrainingCluster cluster(Quick(RisingConfig(strategy, 3), 3));
     ASSERT_TRUE(cluster.RunUntil([&] { return cluster.monitor().step() >= 50; }, seconds(10)));
@@ -85,6 +86,41 @@ TEST(LearningRateSim, WithoutABarrierItIsThatOfTheMeanOfAllStepsAndNotOfTheWorke
     furthest = std::max(furthest, std::fabs(static_cast<double>(cluster.steps(k)) - steps));
   }
   EXPECT_GT(furthest, 50);
+}
+
+// Each worker knows by itself when a clock is due: from the step of the last synchronization and
+// its own, however it came to them.
+TEST(LearningRateSim, AClockSynchronizesAtTheSameStepsWhoeverComesOrGoes) {
+  RunConfig config = ConfigOf(Strategy::kClock, 3);
+  config.run.min_workers = 1;
+  config.run.max_steps = 60;
+  config.run.evaluate_every = 3;
+  config.strategy.tau = 4;
+  config.optimizer.schedule = actors::Schedule::kStep;
+  config.optimizer.decay_every = 20;
+  config.optimizer.decay_factor = 0.5;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    TrainingClusterOptions options = Quick(config, seed);
+    bool damaged = false;
+    options.tamper = [&](std::uint32_t, std::uint32_t, std::span<float> floats) {
+      if (!std::exchange(damaged, true)) floats[0] += 1;
+    };
+    TrainingCluster cluster(options);
+    const std::uint64_t joins_at = seed % 20, leaves_at = joins_at + 16;
+    ASSERT_TRUE(
+        cluster.RunUntil([&] { return cluster.monitor().step() >= joins_at; }, seconds(10)));
+    cluster.Join();
+    cluster.Kill(seed % 3);
+    ASSERT_TRUE(
+        cluster.RunUntil([&] { return cluster.monitor().step() >= leaves_at; }, seconds(20)));
+    cluster.Leave((seed + 1) % 3);
+    ASSERT_TRUE(cluster.RunToEnd());
+    ASSERT_OK(cluster.record().summary->status);
+    EXPECT_FALSE(cluster.record().aborts.empty());
+    EXPECT_THAT(cluster.record().SynchronizedSteps(),
+                testing::ElementsAre(4, 8, 12, 16, 20, 36, 60));
+  }
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ RunConfig OutlierConfig(Strategy strategy, Outliers outliers) {
   config.run.max_steps = kRounds * kSteps;
   config.run.evaluate_every = 0;
   config.strategy.theta = 99.5 * 840 * 840 * 100;  // The tenth step passes it.
-  config.strategy.tau = strategy == Strategy::kLocal ? kSteps : 0;
+  config.strategy.tau = kSteps;
   config.strategy.outliers = outliers;
   return config;
 }

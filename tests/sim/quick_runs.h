@@ -29,7 +29,7 @@ inline actors::RunConfig ConfigOf(actors::Strategy strategy, std::uint32_t worke
   config.strategy.name = strategy;
   config.strategy.estimator = actors::EstimatorKind::kNaive;
   config.strategy.theta = 4.5 * 840 * 840 * 100;  // The third step passes it.
-  config.strategy.tau = strategy == actors::Strategy::kLocal ? 2 : 0;
+  config.strategy.tau = 2;
   return config;
 }
 

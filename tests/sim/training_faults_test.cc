@@ -97,7 +97,7 @@ TEST(TrainingFaults, ARunWhoseDecisionsAreAllLostGetsThemByStatusInstead) {
 }
 
 TEST(TrainingFaults, CopiesOfEveryMessageChangeNothing) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kLocal}) {
+  for (const Strategy strategy : {Strategy::kFda, Strategy::kLocal, Strategy::kClock}) {
     const RunConfig config = ConfigOf(strategy, 4);
     TrainingCluster cluster(Quick(config, 6));
     cluster.cluster().network().SetFate([](const Departure& departure) {
@@ -386,7 +386,8 @@ TEST(TrainingFaults, IfNobodysModelIsANumberTheRunFailsWithItsLastOne) {
 }
 
 TEST(TrainingFaults, AStopEndsTheRunWithASynchronizationOfEverybody) {
-  for (const Strategy strategy : {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal}) {
+  for (const Strategy strategy :
+       {Strategy::kFda, Strategy::kSynchronous, Strategy::kLocal, Strategy::kClock}) {
     RunConfig config = ConfigOf(strategy, 4);
     config.run.max_steps = 1000;
     TrainingCluster cluster(Quick(config, 9));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -47,6 +48,7 @@ constexpr Kind kKinds[] = {
     {"Exact", Strategy::kFda, EstimatorKind::kExact},
     {"Synchronous", Strategy::kSynchronous},
     {"Local", Strategy::kLocal},
+    {"Clock", Strategy::kClock},
 };
 
 // One of `values`.
@@ -60,7 +62,7 @@ void DrawStrategy(const Kind& kind, runtime::SeededRandom& random, RunConfig& co
   config.strategy.estimator = kind.estimator;
   config.strategy.sketch_rows = 3;
   config.strategy.sketch_columns = 16;
-  config.strategy.tau = kind.strategy == Strategy::kLocal ? 1 + random.Below(5) : 0;
+  config.strategy.tau = 1 + random.Below(5);
   if (random.Below(2) == 0) config.strategy.max_interval = 1 + random.Below(6);
   // What each coordinate moves in a step, about; theta lets one to four steps pass.
   const double step = config.model.integer ? actors::kIntegerStep : 0.05;
@@ -163,7 +165,8 @@ class TrainingSim : public testing::TestWithParam<Kind> {};
 TEST_P(TrainingSim, EveryRunEndsWithTheBitsOfThePlainLoopWhateverTheDelays) {
   const std::uint64_t first = FirstSeed();
   const std::uint64_t seeds = Seeds(kSeeds);
-  for (std::uint64_t seed = first; seed < first + (seeds + 5) / 6; ++seed) {
+  for (std::uint64_t seed = first;
+       seed < first + (seeds + std::size(kKinds) - 1) / std::size(kKinds); ++seed) {
     SCOPED_TRACE("replay with: RONDO_SIM_SEEDS=1 RONDO_SIM_FIRST_SEED=" + std::to_string(seed) +
                  " sim_test --gtest_filter='*EveryRun*/" + GetParam().name + "'");
     const TrainingClusterOptions options = DrawCluster(GetParam(), seed);

@@ -97,17 +97,28 @@ PlainRun TrainPlainly(const RunConfig& config) {
   Models models(config);
   PlainRun run;
   std::uint64_t synchronized = 0;
+  const actors::LearningRateSchedule schedule = actors::LearningRateScheduleOf(config);
+  long double squared_rates = 0;
   for (std::uint64_t step = 1; step <= config.run.max_steps; ++step) {
     models.Step(step);
     const std::uint64_t since = step - synchronized;
     bool due = step == config.run.max_steps;
+    const bool capped =
+        config.strategy.max_interval.has_value() && since >= *config.strategy.max_interval;
     switch (config.strategy.name) {
       case actors::Strategy::kSynchronous: due = true; break;
       case actors::Strategy::kLocal: due = due || since >= config.strategy.tau; break;
+      case actors::Strategy::kClock: {
+        const long double rate = actors::LearningRateAt(schedule, step);
+        const long double full = schedule.learning_rate;
+        squared_rates += rate * rate;
+        const bool passed = squared_rates + rate * rate / 1000 >=
+                            static_cast<long double>(config.strategy.tau) * full * full;
+        due = due || capped || passed;
+        break;
+      }
       case actors::Strategy::kFda:
-        due = due ||
-              (config.strategy.max_interval.has_value() && since >= *config.strategy.max_interval);
-        due = due || *config.strategy.theta == 0;
+        due = due || capped || *config.strategy.theta == 0;
         due = due || models.EstimateVariance() > *config.strategy.theta;
         break;
     }
@@ -115,6 +126,7 @@ PlainRun TrainPlainly(const RunConfig& config) {
     models.Synchronize();
     run.synchronized_steps.push_back(step);
     synchronized = step;
+    squared_rates = 0;
   }
   run.base = models.base();
   return run;

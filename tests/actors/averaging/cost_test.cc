@@ -82,7 +82,7 @@ TEST(Cost, PredictionsSplitRingAndState) {
 
 TEST(Cost, SynchronizationsArePredictedWithTheLastOne) {
   const auto predict = [](const SyncPolicyOptions& options, std::uint64_t steps) {
-    return PredictSynchronizations(options, kLenet, 1e-3, steps);
+    return PredictSynchronizations(options, kLenet, steps);
   };
   EXPECT_EQ(predict(kSynchronous, 1000), 1000u);
   EXPECT_EQ(predict(kLocal, 760), 10u);
@@ -94,7 +94,29 @@ TEST(Cost, SynchronizationsArePredictedWithTheLastOne) {
   SyncPolicyOptions capped = Fda(EstimatorKind::kLinear, 1e9);
   capped.max_interval = 100;
   EXPECT_EQ(predict(capped, 1000), 10u);
-  EXPECT_EQ(PredictSynchronizations(Fda(EstimatorKind::kLinear), kLenet, 0, 1000), 1u);
+  SyncPolicyOptions still = Fda(EstimatorKind::kLinear);
+  still.schedule.learning_rate = 0;
+  EXPECT_EQ(predict(still, 1000), 1u);
+}
+
+TEST(Cost, SynchronizationsAtChangingRatesAreCounted) {
+  SyncPolicyOptions clock = {.strategy = Strategy::kClock, .tau = 4, .max_steps = 60};
+  const auto predict = [](const SyncPolicyOptions& options, std::uint64_t steps) {
+    return PredictSynchronizations(options, kLenet, steps);
+  };
+  EXPECT_EQ(predict(clock, 60), 15u);
+  EXPECT_EQ(predict(clock, 1'000'000'000'000), 250'000'000'000u);
+  clock.schedule = {.name = Schedule::kStep, .decay_every = 20, .decay_factor = 0.5};
+  EXPECT_EQ(predict(clock, 60), 7u);  // sync_policy_test.cc: at 4, 8, 12, 16, 20, 36, 60.
+  EXPECT_EQ(predict(clock, 20), 5u);
+  clock.max_interval = 10;
+  EXPECT_EQ(predict(clock, 60), 9u);  // At 30, 40, 50, 60 after the first 20 steps.
+  EXPECT_EQ(predict(clock, kMostStepsForetold + 1), std::nullopt);
+  // 73 steps of Adam at the full rate; at a tenth of it the 1,000 steps that are left are 10.
+  SyncPolicyOptions fda = Fda(EstimatorKind::kLinear);
+  fda.schedule = {.name = Schedule::kStep, .decay_every = 730, .decay_factor = 0.1};
+  EXPECT_EQ(predict(fda, 730), 10u);
+  EXPECT_EQ(predict(fda, 1400), 11u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "actors/averaging/sync_policy.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -13,6 +14,7 @@ namespace actors {
 namespace {
 
 using absl::StatusCode;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::tests::HasCode;
 using ::tests::IsOk;
@@ -204,6 +206,95 @@ TEST(FixedPolicy, BothHalvesTogetherSynchronizeOnSchedule) {
   EXPECT_EQ(at.steps_since_synchronization, 0u);
 }
 
+// ------------------------------------------------------------------------------------- clock ----
+
+SyncPolicyOptions Clock(std::uint64_t tau, std::uint64_t max_steps,
+                        LearningRateSchedule schedule = {}) {
+  schedule.max_steps = max_steps;
+  return {.strategy = Strategy::kClock, .tau = tau, .schedule = schedule, .max_steps = max_steps};
+}
+
+// Of a whole run. Both halves have to agree at every step, and so has a worker that comes only now.
+std::vector<std::uint64_t> SynchronizedSteps(const SyncPolicyOptions& options) {
+  const auto worker = MakeWorkerPolicy(options).value();
+  std::vector<std::uint64_t> steps;
+  for (Boundary at; at.step < options.max_steps;) {
+    ++at.step;
+    ++at.steps_since_synchronization;
+    const BoundaryAction action = worker->AtBoundary(at);
+    const bool is_due = action == BoundaryAction::kReadyToSynchronize;
+    EXPECT_EQ(Act(options, at.step, at.steps_since_synchronization), action) << at.step;
+    EXPECT_EQ(Decide(options, at, {}).decision == SyncDecision::kSynchronize, is_due) << at.step;
+    if (!is_due) continue;
+    steps.push_back(at.step);
+    at.steps_since_synchronization = 0;
+  }
+  return steps;
+}
+
+TEST(ClockPolicy, AtAConstantRateItIsLocalStepForStep) {
+  for (const double rate : {1e-3, 0.1, 0.3, 7.0}) {
+    for (const std::uint64_t tau : {1, 2, 3, 7, 76, 2000}) {
+      SyncPolicyOptions clock = Clock(tau, 1000, {.learning_rate = rate});
+      SyncPolicyOptions local = clock;
+      local.strategy = Strategy::kLocal;
+      EXPECT_EQ(SynchronizedSteps(clock), SynchronizedSteps(local)) << rate << ", " << tau;
+    }
+  }
+}
+
+TEST(ClockPolicy, ItsIntervalsGrowAsTheSquareOfTheRateFalls) {
+  const SyncPolicyOptions options =
+      Clock(4, 60, {.name = Schedule::kStep, .decay_every = 20, .decay_factor = 0.5});
+  // Four steps at the full rate, 16 at half of it; the 24 that are left are worth 2.25.
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(4, 8, 12, 16, 20, 36, 60));
+}
+
+TEST(ClockPolicy, OnACosineTheEndIsRare) {
+  // Squares of (1 + cos(s pi / 8)) / 2: 1, 0.925, 0.729 are 2.65; the other five are 0.85.
+  EXPECT_THAT(SynchronizedSteps(Clock(2, 8, {.name = Schedule::kCosine})), ElementsAre(3, 8));
+}
+
+TEST(ClockPolicy, AWarmUpBeginsWithLongIntervals) {
+  // (1 + 4 + 9 + 16) / 16 are 1.875.
+  EXPECT_THAT(SynchronizedSteps(Clock(2, 12, {.warmup = 4})), ElementsAre(5, 7, 9, 11, 12));
+}
+
+TEST(ClockPolicy, WhatARateIsRoundedToCostsNoStep) {
+  for (std::uint64_t k = 2; k < 60; ++k) {
+    const std::uint64_t decay = 10'000;
+    const SyncPolicyOptions options = Clock(2, 2 * decay,
+                                            {.name = Schedule::kStep,
+                                             .decay_every = decay,
+                                             .decay_factor = 1 / static_cast<double>(k)});
+    const std::uint64_t interval = 2 * k * k;
+    const auto worker = MakeWorkerPolicy(options).value();
+    for (std::uint64_t since = 1; since <= interval; ++since) {
+      const auto action =
+          worker->AtBoundary({.step = decay + since, .steps_since_synchronization = since});
+      ASSERT_EQ(action == BoundaryAction::kReadyToSynchronize, since == interval)
+          << since << " steps at 1/" << k;
+    }
+  }
+}
+
+TEST(ClockPolicy, StaysDueAfterACancelledRoundAndIsCappedByMaxInterval) {
+  SyncPolicyOptions options = Clock(5, 1000);
+  const auto worker = MakeWorkerPolicy(options).value();
+  for (std::uint64_t since = 5; since < 9; ++since) {
+    EXPECT_EQ(worker->AtBoundary({.step = since, .steps_since_synchronization = since}),
+              BoundaryAction::kReadyToSynchronize);
+  }
+  // Another round began meanwhile, or the steps were taken back by another head.
+  EXPECT_EQ(worker->AtBoundary({.step = 10, .steps_since_synchronization = 2}),
+            BoundaryAction::kTrainOn);
+  EXPECT_EQ(worker->AtBoundary({.step = 4, .steps_since_synchronization = 4}),
+            BoundaryAction::kTrainOn);
+  options.max_interval = 3;
+  EXPECT_THAT(SynchronizedSteps(options), testing::Contains(999));
+  EXPECT_THAT(SynchronizedSteps(options), testing::SizeIs(334));
+}
+
 TEST(SyncPolicy, EvaluationIsDueAtMultiplesButNotBeforeTheFirstStep) {
   EXPECT_FALSE(EvaluationDue(kLocal, {.step = 0}));
   EXPECT_FALSE(EvaluationDue(kLocal, {.step = 7}));
@@ -230,6 +321,8 @@ TEST(SyncPolicy, OptionsOutOfRangeAreRefused) {
   options = kLocal;
   EXPECT_OK(CheckSyncPolicyOptions(options));
   options.tau = 0;
+  EXPECT_THAT(CheckSyncPolicyOptions(options), invalid);
+  options.strategy = Strategy::kClock;
   EXPECT_THAT(CheckSyncPolicyOptions(options), invalid);
 }
 
