@@ -115,8 +115,8 @@ class RateClock {
       last_ = factor * factor;
       sum_ += last_;
     }
-    // A thousandth of a step is forgiven, so that 36 steps at a sixth of the rate are one at the
-    // full rate, to whatever 36 times (1/6)² is rounded.
+    // A thousandth of a step is forgiven, so that 72 steps at a sixth of the rate are two at the
+    // full rate, though 72 times (1/6)² is rounded to less.
     return sum_ + 1e-3 * last_ >= static_cast<double>(options_.tau);
   }
 
