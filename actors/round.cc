@@ -188,7 +188,6 @@ void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kPreparing;
   have_.assign(members_.size(), false);
   purpose_ = purpose;
-  if (purpose == RingPurpose::kEvaluate) disturbed_ = true;
   if (quantum_.has_value()) {
     stopped_ = true;
     deadline_ = now + Patience();
@@ -381,7 +380,8 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
     if (!reached_step_.has_value()) reached_step_ = step_;
   }
   last_test_ = tested;
-  if (!of_mean) resumed_at_ = now;
+  // The time of a test is no part of a round's.
+  resumed_at_ = of_mean ? resumed_at_ + (now - decided_at_) : now;
 
   RoundActions actions;
   actions.push_back(tested);

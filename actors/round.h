@@ -377,8 +377,9 @@ class Round {
   std::optional<double> variance_estimate_;
   SyncRule rule_;
   std::optional<ThetaTuner> tuner_;
-  runtime::Time resumed_at_{};  // The first step of this round could begin.
-  bool disturbed_ = true;       // And not only steps were between then and the decision.
+  // When the first step of this round could begin; later by what tests have taken since.
+  runtime::Time resumed_at_{};
+  bool disturbed_ = true;  // And not only steps were between then and the decision.
 
   // The last ring that was committed, until its members have told of their drifts in it; these,
   // until they are told in turn.

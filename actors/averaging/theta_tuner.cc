@@ -97,7 +97,7 @@ std::string ThetaTuner::Measure(const RoundTiming& round) {
 std::string ThetaTuner::Choose(std::size_t members) {
   holding_ = true;
   members_ = members;
-  const double theta = Median(thetas_);
+  const double theta = *std::ranges::max_element(thetas_);
   const RoundTiming& last = recent_.back();
   const std::string why = absl::StrFormat(
       "a synchronization takes %.3g s and a step %.3g s, so that one in %.0f steps takes %.3g %% "

@@ -7,7 +7,7 @@
 //
 // While theta is being chosen there is none: a round ends after a given number of steps, first a
 // few, then the aim as last measured, at most four times as many as the round before. As soon as
-// two rounds were within a quarter of their aim, theta is the median of the variances at their
+// two rounds were within a quarter of their aim, theta is the larger of the variances at their
 // ends, each times aim / steps (the variance of diffusing copies grows with the steps,
 // algorithm.md 2). Then theta is held: FDA spends the intervals where the drift is, and a theta
 // that followed the interval would be periodic averaging. It is chosen again when the aim or the
@@ -27,8 +27,8 @@
 
 namespace actors {
 
-// What one round took that nothing disturbed: no test, no change of members, no second attempt. So
-// never the first of a view, which pays for connections.
+// What one round took, without tests, that nothing disturbed: no change of members, no second
+// attempt. So never the first of a view, which pays for connections.
 struct RoundTiming {
   std::uint64_t steps = 0;       // >= 1.
   double train_seconds = 0;      // From the start of its first step to the decision.

@@ -21,8 +21,11 @@ constexpr milliseconds kStep(10);
 constexpr milliseconds kStop(150);  // 15 % of the time of 85 steps.
 
 struct TuningTable : Table {
-  TuningTable()
-      : Table({.max_steps = 100'000, .tune_theta = ThetaTunerOptions{.longest_interval = 1000}},
+  explicit TuningTable(std::uint64_t test_every = 0)
+      : Table({.max_steps = 100'000,
+               .tune_theta = ThetaTunerOptions{.longest_interval = 1000},
+               .evaluate_every = test_every,
+               .evaluate_mean = true},
               Policy()) {
     AllReport(0);
   }
@@ -38,12 +41,24 @@ struct TuningTable : Table {
       now += step;
       const RoundActions actions = AllReport(static_cast<float>(kGrowth * steps));
       if (Line(actions.front()) == "prepare synchronize") return steps;
+      if (Line(actions.front()) == "prepare evaluate") TestTheMean();
     }
+  }
+  void TestTheMean() {
+    now += std::chrono::minutes(1);
+    AllReady(RingPurpose::kEvaluate, round->step());
+    AllDone();
+    now += std::chrono::minutes(1);
+    AllEvaluated(1);
   }
   Synchronized FinishRing(milliseconds stop = kStop) {
     AllReady(RingPurpose::kSynchronize, round->step());
     now += stop;
     const RoundActions actions = AllDone();
+    if (Line(actions.front()) == "commit, then evaluate") {
+      now += std::chrono::minutes(1);
+      AllEvaluated(1);
+    }
     for (const RoundAction& action : actions) {
       if (const auto* event = std::get_if<Synchronized>(&action)) return *event;
     }
@@ -112,6 +127,12 @@ TEST(RoundTuning, WhatIsDisturbedIsNotMeasured) {
     EXPECT_THAT(table.FinishRing().choice, IsEmpty());
   }
   EXPECT_EQ(table.round->theta(), theta);
+}
+
+// Where each round is interrupted by one there would be no theta, ever.
+TEST(RoundTuning, TestsOfTheMeanAreNoPartOfWhatARoundTakes) {
+  TuningTable table(/*test_every=*/20);
+  EXPECT_THAT(table.RunToChoice().choice, HasSubstr("one in 85 steps takes 15 % of the time"));
 }
 
 TEST(RoundTuning, ASlowerLinkIsNoticed) {
