@@ -77,13 +77,10 @@ absl::Status Head::OnNodeUp(runtime::Context& context, const runtime::NodeInfo& 
 absl::Status Head::OnNodeDown(runtime::Context& context, runtime::NodeId node,
                               const absl::Status& why) {
   const auto found = nodes_.find(node);
-  if (found != nodes_.end() && found->second.info.role == kWorkerRole) {
-    const std::string& name = found->second.info.name;
-    found->second.leaving
-        ? flapping_.OnLeft(name)
-        : flapping_.OnLost(name, context.Now() - found->second.since, context.Now());
+  if (found != nodes_.end()) {
+    NoteGone(found->second);
+    nodes_.erase(found);
   }
-  nodes_.erase(node);
   if (run_.has_value() && run_->follower.has_value() && run_->follower->address.node == node) {
     run_->follower.reset();  // Detached: the run goes on.
   }
@@ -375,15 +372,13 @@ void Head::OnNote(std::uint64_t run, const std::string& message) {
 
 void Head::OnProgress(std::uint64_t run, const Progress& progress) {
   run_->step = progress.step;
-  const bool threshold = run_->config.strategy.name == Strategy::kFda;
-  Emit(
-      {.what = StepEvent{.step = progress.step,
-                         .variance_estimate = threshold ? progress.variance_estimate : std::nullopt,
-                         .theta = progress.theta,
-                         .workers = progress.workers,
-                         .syncs = progress.synchronizations,
-                         .bytes_total = progress.sent.Total() -
-                                        progress.sent.Of(runtime::Traffic::kEvaluation)}});
+  Emit({.what = StepEvent{.step = progress.step,
+                          .variance_estimate = progress.variance_estimate,
+                          .theta = progress.theta,
+                          .workers = progress.workers,
+                          .syncs = progress.synchronizations,
+                          .bytes_total = progress.sent.Total() -
+                                         progress.sent.Of(runtime::Traffic::kEvaluation)}});
 }
 
 void Head::OnSynchronized(std::uint64_t run, const Synchronized& event) {

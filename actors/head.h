@@ -132,7 +132,8 @@ class Head final : public runtime::TypedActor<Head, HeadProtocol>, private RunLi
   void StartMonitor(std::vector<Candidate> candidates, std::optional<RunPosition> resumed);
   void StartWorkerOn(NodeBook& node);
   void OfferCandidate(const NodeBook& node);
-  // If nodes of its name came and were lost lately.
+  // A worker whose name flaps is held back (flapping.h): what is to be known of it, and the hold.
+  void NoteGone(const NodeBook& node);
   void HoldBack(NodeBook& node);
   Candidate CandidateOf(const NodeBook& node) const;
   void ConnectBack();

@@ -41,10 +41,8 @@ void Head::NoteOutliers(const Synchronized& event) {
                   : "it is averaged in all the same (strategy.outliers = \"warn\")",
           "; look at its data, above all at the labels");
     }
-    Emit({.what =
-              NoteEvent{.step = run_->step,
-                        .message = absl::StrCat("slot ", member->second.slot, " (",
-                                                member->second.name, "): its drift is ", what)}});
+    OnNote(run_->number, absl::StrCat("slot ", member->second.slot, " (", member->second.name,
+                                      "): its drift is ", what));
   }
 }
 

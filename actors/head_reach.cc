@@ -22,6 +22,15 @@ void Head::StartWorkerOn(NodeBook& node) {
                     });
 }
 
+void Head::NoteGone(const NodeBook& node) {
+  if (node.info.role != kWorkerRole) return;
+  if (node.leaving) {
+    flapping_.OnLeft(node.info.name);
+  } else {
+    flapping_.OnLost(node.info.name, context_->Now() - node.since, context_->Now());
+  }
+}
+
 void Head::HoldBack(NodeBook& node) {
   const runtime::Duration hold = flapping_.HoldOf(node.info.name, context_->Now());
   if (hold <= runtime::Duration{}) return;

@@ -470,9 +470,7 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {"run.checkpoint_every",
-                                                 "run.orphan_timeout",
-                                                 "model.init",
+  static const std::vector<std::string> names = {"model.init",
                                                  "model.dropout",
                                                  "model.average_buffers",
                                                  "strategy.overlap",

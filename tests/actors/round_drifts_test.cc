@@ -52,12 +52,7 @@ struct DriftTable : Table {
   }
   static std::vector<float> Weights(const RoundActions& actions) {
     std::vector<float> found;
-    for (const RoundAction& action : actions) {
-      const auto* send = std::get_if<SendOrder>(&action);
-      const auto* start = send == nullptr ? nullptr : std::get_if<Start>(&send->order.body);
-      if (start == nullptr) continue;
-      for (const Member& member : start->members) found.push_back(member.weight);
-    }
+    for (const Member& member : RingMembers(actions)) found.push_back(member.weight);
     return found;
   }
   Synchronized Synchronize() {

@@ -214,15 +214,18 @@ struct Table {
 
 inline Fail BrokenEdge() { return {.code = kRingFailed, .message = "the edge is gone"}; }
 
-// The order of the ring that was started.
-inline std::vector<std::uint32_t> RingSlots(const RoundActions& actions) {
-  std::vector<std::uint32_t> slots;
+// The members of the ring that was started, in its order.
+inline std::vector<Member> RingMembers(const RoundActions& actions) {
   for (const RoundAction& action : actions) {
     const auto* send = std::get_if<SendOrder>(&action);
     const auto* start = send == nullptr ? nullptr : std::get_if<Start>(&send->order.body);
-    if (start == nullptr) continue;
-    for (const Member& member : start->members) slots.push_back(member.slot);
+    if (start != nullptr) return start->members;
   }
+  return {};
+}
+inline std::vector<std::uint32_t> RingSlots(const RoundActions& actions) {
+  std::vector<std::uint32_t> slots;
+  for (const Member& member : RingMembers(actions)) slots.push_back(member.slot);
   return slots;
 }
 

@@ -86,11 +86,12 @@ class Bench {
   }
 
  private:
+  NetEmulator::Way WayOf(double megabits) const {
+    return {.bits_per_second = megabits * 1e6, .delay = runtime::FromSeconds(options_.delay)};
+  }
+
   bool Start(double megabits) {
-    auto network = NetEmulator::Start(options_.workers + 1,
-                                      {.bits_per_second = megabits * 1e6,
-                                       .delay = std::chrono::duration_cast<runtime::Duration>(
-                                           std::chrono::duration<double>(options_.delay))});
+    auto network = NetEmulator::Start(options_.workers + 1, WayOf(megabits));
     if (!network.ok()) {
       std::fprintf(stderr, "no network: %s\n", std::string(network.status().message()).c_str());
       return false;
@@ -175,10 +176,7 @@ class Bench {
     for (std::size_t host = 0; host <= options_.workers; ++host) {
       for (std::size_t other = 0; other <= options_.workers; ++other) {
         if (host == other) continue;
-        network_->SetWay(host, other,
-                         {.bits_per_second = after * 1e6,
-                          .delay = std::chrono::duration_cast<runtime::Duration>(
-                              std::chrono::duration<double>(options_.delay))});
+        network_->SetWay(host, other, WayOf(after));
       }
     }
     const double changed = tests::LastEvent(folder)["t"];

@@ -25,22 +25,6 @@ using ::testing::SizeIs;
 constexpr int kNodes = 4;
 constexpr char kOddNode[] = "machine2-0";
 
-std::string WriteConfig(const Sandbox& sandbox, const std::string& strategy) {
-  return sandbox.Write("outlier.toml", absl::StrCat("[run]\nworkers = ", kNodes, R"(
-max_steps = 10000000
-evaluate_every = 0
-[data]
-source = "mnist"
-placement = "own"
-[model]
-name = "logistic"
-[optimizer]
-batch = 16
-[strategy]
-)",
-                                                    strategy));
-}
-
 std::string WriteFolder(const Sandbox& sandbox, const std::string& name,
                         const std::vector<IdxSample>& samples) {
   const std::string folder = sandbox.folder() + "/" + name;
@@ -109,8 +93,7 @@ TEST(Outlier, WithShuffledLabelsIsNamedByItsFirstThreeRoundsInMetricsNotesAndSta
   Sandbox sandbox;
   Cluster cluster(sandbox, 0);
   JoinWithShuffled(sandbox, cluster);
-  const auto run = cluster.StartEndless(WriteConfig(sandbox, "name = \"local\"\ntau = 50\n"),
-                                        std::vector<std::string>{});
+  const auto run = cluster.StartEndless(WriteOwnData(sandbox, kNodes), std::vector<std::string>{});
   const std::string folder = OnlyRunFolder(cluster.runs());
   ASSERT_TRUE(AwaitSynchronizations(folder, 6)) << run->Describe();
   const json odd_slot = SlotOf(folder, kOddNode);
@@ -153,9 +136,8 @@ TEST(Outlier, ThatIsRefusedAddsNothingAndStays) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 0);
   JoinWithShuffled(sandbox, cluster);
-  const auto run = cluster.StartEndless(
-      WriteConfig(sandbox, "name = \"local\"\ntau = 50\noutliers = \"refuse\"\n"),
-      std::vector<std::string>{});
+  const auto run = cluster.StartEndless(WriteOwnData(sandbox, kNodes),
+                                        std::vector<std::string>{"strategy.outliers=refuse"});
   const std::string folder = OnlyRunFolder(cluster.runs());
   ASSERT_TRUE(AwaitSynchronizations(folder, 9)) << run->Describe();
   const std::vector<json> syncs = EventsOf(folder, "sync");
@@ -184,7 +166,8 @@ TEST(Outlier, IsNoHonestNodeThatHasALabelForItself) {
     cluster.JoinWith({"--data", WriteFolder(sandbox, absl::StrCat("rest", i), Samples(360, 1, 9))});
   }
   const auto run =
-      cluster.StartEndless(WriteConfig(sandbox, ""), std::vector<std::string>{"model.name=lenet5"});
+      cluster.StartEndless(WriteOwnData(sandbox, kNodes),
+                           std::vector<std::string>{"model.name=lenet5", "strategy.name=fda"});
   const std::string folder = OnlyRunFolder(cluster.runs());
   ASSERT_TRUE(AwaitSynchronizations(folder, 4)) << run->Describe();
   EXPECT_THAT(Namings(folder), IsEmpty());

@@ -18,23 +18,7 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::string WriteConfig(const Sandbox& sandbox, int workers) {
-  return sandbox.Write("own.toml", absl::StrCat("[run]\nworkers = ", workers, R"(
-max_steps = 10000000
-evaluate_every = 100
-[data]
-source = "mnist"
-placement = "own"
-[model]
-name = "logistic"
-[optimizer]
-batch = 16
-[strategy]
-name = "local"
-tau = 50
-weighting = "samples"
-)"));
-}
+const std::vector<std::string> kSettings = {"run.evaluate_every=100", "strategy.weighting=samples"};
 
 // A node's own folder, of this name.
 std::string OwnFolder(const Sandbox& sandbox, const std::string& name, std::uint32_t train,
@@ -74,7 +58,7 @@ TEST(OwnData, TrainOneModelAndAJoinerWithoutFittingDataIsRefusedAlone) {
   cluster.JoinWith({"--data", OwnFolder(sandbox, "north", 64, 20)});
   cluster.JoinWith({"--data", OwnFolder(sandbox, "south", 96, 30)});
   cluster.JoinWith({"--data", OwnFolder(sandbox, "west", 160, 50)});
-  const auto run = cluster.StartEndless(WriteConfig(sandbox, 3), std::vector<std::string>{});
+  const auto run = cluster.StartEndless(WriteOwnData(sandbox, 3), kSettings);
   const std::string folder = OnlyRunFolder(cluster.runs());
   EXPECT_TRUE(AwaitTestOf(folder, 100)) << run->Describe();
   for (const int samples : {64, 96, 160}) {
@@ -113,8 +97,8 @@ TEST(OwnData, ThatOneNodeLacksEndTheRunBeforeItBegins) {
   Cluster cluster(sandbox, 0);
   cluster.JoinWith({"--data", OwnFolder(sandbox, "north", 64, 20)});
   cluster.JoinWith({});
-  const auto run =
-      sandbox.Run(RunCommand(WriteConfig(sandbox, 2), {}, {"--head", cluster.address(), "--json"}));
+  const auto run = sandbox.Run(
+      RunCommand(WriteOwnData(sandbox, 2), kSettings, {"--head", cluster.address(), "--json"}));
   EXPECT_EQ(run->WaitExit(), 8) << run->Describe();
   const json error = run->Json();
   EXPECT_EQ(error.value("code", ""), "DATA_NOT_FOUND");

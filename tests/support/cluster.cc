@@ -78,6 +78,23 @@ theta = 2.0
 )"));
 }
 
+std::string WriteOwnData(const Sandbox& sandbox, int workers) {
+  return sandbox.Write("own.toml", absl::StrCat("[run]\nworkers = ", workers, R"(
+max_steps = 10000000
+evaluate_every = 0
+[data]
+source = "mnist"
+placement = "own"
+[model]
+name = "logistic"
+[optimizer]
+batch = 16
+[strategy]
+name = "local"
+tau = 50
+)"));
+}
+
 std::string NameOfFailpoint(const std::string& failpoint) {
   std::string name = failpoint.substr(0, failpoint.find(':'));
   std::ranges::replace(name, '.', '_');

@@ -19,6 +19,9 @@ namespace tests {
 std::string WriteQuadratic(const Sandbox& sandbox);
 // The same of LeNet-5 on `source`, "digits" or "mnist", with fda.
 std::string WriteLenet(const Sandbox& sandbox, const std::string& source);
+// The same of logistic regression, without an end, on MNIST-like data that each of so many nodes
+// has for itself; synchronizes after 50 steps.
+std::string WriteOwnData(const Sandbox& sandbox, int workers);
 // A failpoint, "ring.store:30", as the name of a test: "ring_store".
 std::string NameOfFailpoint(const std::string& failpoint);
 // "rondo run CONFIG --set KEY=VALUE ...", into the sandbox's folder "runs".
