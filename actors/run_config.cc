@@ -144,9 +144,23 @@ absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
   return absl::OkStatus();
 }
 
+// The bound of quantum is a sum over the members, and a theta of 0 needs a barrier by its meaning.
+bool CanDoWithoutBarrier(const StrategySection& strategy) {
+  const bool sums =
+      strategy.estimator == EstimatorKind::kNaive || strategy.estimator == EstimatorKind::kLinear;
+  return strategy.name == Strategy::kFda && sums && strategy.theta != 0.0;
+}
+
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
+  // A barrier costs a round trip at every step, which on such a network is longer than the step.
+  std::string& decision_origin = resolved.origins["strategy.decision"];
+  if (decision_origin == kDefaultOrigin && config.network.profile == Profile::kWan &&
+      CanDoWithoutBarrier(config.strategy)) {
+    config.strategy.decision = DecisionName::kQuantum;
+    decision_origin = "default with network.profile = \"wan\"";
+  }
   if (resolved.origins["run.min_workers"] == kDefaultOrigin) {
     config.run.min_workers = std::min(2u, config.run.workers);
   }
@@ -242,10 +256,7 @@ absl::Status CheckStrategy(const RunConfig& config) {
                      strategy.name == Strategy::kClock ? " at the full learning rate" : ""),
         "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
   }
-  const bool sums =
-      strategy.estimator == EstimatorKind::kNaive || strategy.estimator == EstimatorKind::kLinear;
-  const bool quantum = strategy.decision == DecisionName::kQuantum;
-  if (quantum && (strategy.name != Strategy::kFda || !sums || strategy.theta == 0.0)) {
+  if (strategy.decision == DecisionName::kQuantum && !CanDoWithoutBarrier(strategy)) {
     return Conflict(
         "strategy.decision = \"quantum\" needs strategy.name = \"fda\", the estimator \"linear\" "
         "or "

@@ -116,11 +116,11 @@ enum class Outliers { kWarn, kRefuse };
 struct StrategySection {
   Strategy name = Strategy::kFda;
   EstimatorKind estimator = EstimatorKind::kLinear;
-  DecisionName decision = DecisionName::kLockstep;
-  std::optional<double> theta;                // None: the guideline, or chosen. See ThetaFor.
-  bool tune_theta = false;                    // theta = "auto": averaging/theta_tuner.h.
-  double sync_budget = 0.15;                  // Then: the share of time that synchronizing takes.
-  std::optional<std::uint64_t> max_interval;  // Steps between two synchronizations at most.
+  DecisionName decision = DecisionName::kLockstep;  // On a `wan` quantum, where that can be.
+  std::optional<double> theta;                      // None: see ThetaFor.
+  bool tune_theta = false;                          // theta = "auto": averaging/theta_tuner.h.
+  double sync_budget = 0.15;                        // Then: synchronizing takes this share of time.
+  std::optional<std::uint64_t> max_interval;        // Steps between two synchronizations at most.
   // Steps between two of `local` and, at the full learning rate, of `clock`, which need it.
   std::uint64_t tau = 0;
   Weighting weighting = Weighting::kUniform;
@@ -184,7 +184,7 @@ inline constexpr char kDefaultOrigin[] = "default";
 
 struct ResolvedConfig {
   RunConfig config;
-  // Of every key, "section.key": "mnist.toml:12", "RONDO_RUN_SEED", "--set" or "default".
+  // Of each key, "section.key": "mnist.toml:12", "--set", "default", "default with ANOTHER_KEY".
   std::map<std::string, std::string> origins;
 };
 

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <ostream>
 
 #include "actors/run_config_keys.h"
 #include "runtime/base/error.h"
@@ -275,6 +274,44 @@ TEST(RunConfig, TheGuidelineFollowsDimensionAndLearningRate) {
   EXPECT_EQ(ThetaFor(config, 61706), 0.0);
 }
 
+// What `text` resolves to on a wide-area network.
+ResolvedConfig OnWan(const std::string& text) {
+  const auto resolved = ResolveRunConfig(FromText("[network]\nprofile = \"wan\"\n" + text));
+  EXPECT_OK(resolved);
+  return resolved.ok() ? *resolved : ResolvedConfig();
+}
+
+TEST(RunConfig, AWideAreaNetworkDoesWithoutABarrier) {
+  for (const std::string text :
+       {"", "[strategy]\nestimator = \"naive\"\n", "[strategy]\ntheta = 1e-9\n"}) {
+    const ResolvedConfig resolved = OnWan(text);
+    EXPECT_EQ(resolved.config.strategy.decision, DecisionName::kQuantum) << text;
+    EXPECT_EQ(resolved.origins.at("strategy.decision"), "default with network.profile = \"wan\"");
+    // What workers are sent reads back equal.
+    const auto again = ParseRunConfig(ToToml(resolved.config), "printed");
+    ASSERT_OK(again);
+    EXPECT_EQ(again->strategy.decision, DecisionName::kQuantum);
+  }
+  for (const std::string profile : {"local", "lan"}) {
+    const auto config = ParseRunConfig("[network]\nprofile = \"" + profile + "\"\n", "c.toml");
+    ASSERT_OK(config);
+    EXPECT_EQ(config->strategy.decision, DecisionName::kLockstep) << profile;
+  }
+}
+
+TEST(RunConfig, AWideAreaNetworkKeepsTheBarrierThatIsAskedForOrNeeded) {
+  for (const std::string strategy :
+       {"decision = \"lockstep\"", "theta = 0.0", "estimator = \"sketch\"", "estimator = \"exact\"",
+        "name = \"synchronous\"", "name = \"local\"\ntau = 5", "name = \"clock\"\ntau = 5"}) {
+    const ResolvedConfig resolved = OnWan("[strategy]\n" + strategy + "\n");
+    EXPECT_EQ(resolved.config.strategy.decision, DecisionName::kLockstep) << strategy;
+    EXPECT_EQ(ParseRunConfig(ToToml(resolved.config), "printed")->strategy.decision,
+              DecisionName::kLockstep);
+  }
+  const ResolvedConfig given = OnWan("[strategy]\ndecision = \"quantum\"\n");
+  EXPECT_EQ(given.origins.at("strategy.decision"), "c.toml:4");
+}
+
 TEST(RunConfig, EveryExampleIsValid) {
   int examples = 0;
   for (const auto& entry : std::filesystem::directory_iterator(RONDO_SOURCE_DIR "/apps/examples")) {
@@ -286,171 +323,6 @@ TEST(RunConfig, EveryExampleIsValid) {
   }
   EXPECT_GE(examples, 6);
 }
-
-struct BadCase {
-  std::string text;
-  std::string code;
-  std::string message;  // Part of it.
-  std::string hint;     // Part of it.
-};
-
-void PrintTo(const BadCase& bad, std::ostream* stream) { *stream << bad.text.substr(0, 80); }
-
-class BadConfig : public testing::TestWithParam<BadCase> {};
-
-TEST_P(BadConfig, IsRefusedWithPlaceReasonAndHint) {
-  const BadCase& bad = GetParam();
-  const absl::Status status = ParseRunConfig(bad.text, "c.toml").status();
-  ASSERT_FALSE(status.ok());
-  const UserError error = runtime::ToUserError(status);
-  EXPECT_EQ(error.code, bad.code) << error.message;
-  EXPECT_EQ(error.exit, runtime::Exit::kUsage);
-  EXPECT_NE(error.message.find(bad.message), std::string::npos) << error.message;
-  EXPECT_NE(error.hint.find(bad.hint), std::string::npos) << error.hint;
-}
-
-const BadCase kBadCases[] = {
-    // Syntax.
-    {"[run\nworkers = 4", "CONFIG_SYNTAX", "c.toml:1:5: ", "TOML"},
-    {"[run]\nworkers = ", "CONFIG_SYNTAX", "c.toml:2:", ""},
-    {"[run]\nworkers 4", "CONFIG_SYNTAX", "c.toml:2:9: ", ""},
-    {"[run]\nout = \"no end", "CONFIG_SYNTAX", "c.toml:2:", ""},
-    {"[run]\nworkers = 4\nworkers = 5\n", "CONFIG_SYNTAX", "c.toml:3:", "every key once"},
-    {"[run]\nseed = 1\n[data]\n[run]\nwait = 3\n", "CONFIG_SYNTAX", "c.toml:4:", "every key once"},
-    {"[run]\nout = \"\xFF\xFE\"\n", "CONFIG_SYNTAX", "c.toml:2:", ""},
-    {"<html></html>", "CONFIG_SYNTAX", "c.toml:1:1: ", ""},
-    {std::string("\0\0\0\0", 4), "CONFIG_SYNTAX", "c.toml:1:1: ", ""},
-    {"a = " + std::string(5000, '['), "CONFIG_SYNTAX", "c.toml:1:", ""},
-    {"[run]\nseed = 9223372036854775808\n", "CONFIG_SYNTAX", "c.toml:2:", ""},
-    {std::string(kMaxConfigBytes + 1, '#'), "CONFIG_UNREADABLE", "larger than 1 MiB", ""},
-    // Keys.
-    {"[run]\nworkrs = 4\n", "CONFIG_UNKNOWN_KEY", "c.toml:2:1: unknown key run.workrs",
-     "did you mean run.workers?"},
-    {"[run]\nfrobnicate = 4\n", "CONFIG_UNKNOWN_KEY", "unknown key run.frobnicate",
-     "the keys are run.workers"},
-    {"[strateggy]\nname = \"fda\"\n", "CONFIG_UNKNOWN_KEY", "strateggy", "did you mean strategy?"},
-    {"workers = 4\n", "CONFIG_UNKNOWN_KEY", "unknown section or key workers",
-     "did you mean run.workers?"},
-    {"[x]\ny = 4\n", "CONFIG_UNKNOWN_KEY", "unknown section or key x.y", "the sections are run"},
-    {"[run.deep]\nworkers = 1\n", "CONFIG_UNKNOWN_KEY", "run.deep", ""},
-    {"run = 4\n", "CONFIG_WRONG_TYPE", "c.toml:1:1: run must be a section", "[run]"},
-    {"[[run]]\nworkers = 4\n", "CONFIG_WRONG_TYPE", "run must be a section", ""},
-    // Types.
-    {"[run]\nworkers = \"four\"\n", "CONFIG_WRONG_TYPE",
-     "c.toml:2:11: run.workers must be an integer from 1 to 32, not \"four\"", ""},
-    {"[run]\nworkers = 4.0\n", "CONFIG_WRONG_TYPE", "not 4.0", ""},
-    {"[run]\nworkers = [4]\n", "CONFIG_WRONG_TYPE", "single value, not an array", ""},
-    {"[run]\nworkers = { a = 1 }\n", "CONFIG_WRONG_TYPE", "single value, not a table", ""},
-    {"[run]\nseed = 2024-01-01\n", "CONFIG_WRONG_TYPE", "single value, not a date", ""},
-    {"[optimizer]\nnesterov = 1\n", "CONFIG_WRONG_TYPE", "must be true or false, not 1", ""},
-    {"[optimizer]\nlearning_rate = \"fast\"\n", "CONFIG_WRONG_TYPE", "a number > 0", ""},
-    {"[data]\nsource = 3\n", "CONFIG_WRONG_TYPE", "one of \"digits\", \"mnist\"", ""},
-    {"[run]\nout = true\n", "CONFIG_WRONG_TYPE", "text in quotes, not true", ""},
-    {"[strategy]\ntheta = true\n", "CONFIG_WRONG_TYPE", "strategy.theta", ""},
-    {"[strategy]\ntheta = \"large\"\n", "CONFIG_WRONG_TYPE", "\"guideline\" or \"auto\"", ""},
-    {"[strategy]\nmax_interval = \"often\"\n", "CONFIG_WRONG_TYPE", "or \"none\"", ""},
-    // Ranges.
-    {"[run]\nworkers = 0\n", "CONFIG_INVALID_VALUE", "from 1 to 32, not 0", ""},
-    {"[run]\nworkers = 33\n", "CONFIG_INVALID_VALUE", "from 1 to 32, not 33", ""},
-    {"[run]\nworkers = -1\n", "CONFIG_INVALID_VALUE", "not -1", ""},
-    {"[run]\nseed = -1\n", "CONFIG_INVALID_VALUE", "run.seed", ""},
-    {"[run]\nmax_steps = 0\n", "CONFIG_INVALID_VALUE", "run.max_steps", ""},
-    {"[run]\nwait = 0\n", "CONFIG_INVALID_VALUE", "run.wait must be a number > 0", ""},
-    {"[run]\nwait = inf\n", "CONFIG_INVALID_VALUE", "not inf", ""},
-    {"[run]\ntarget_accuracy = 98\n", "CONFIG_INVALID_VALUE", "<= 1", ""},
-    {"[run]\nthreads = 0\n", "CONFIG_INVALID_VALUE", "run.threads", ""},
-    {"[run]\nout = \"\"\n", "CONFIG_INVALID_VALUE", "path of a folder", ""},
-    {"[run]\nout = \"a\\u0000b\"\n", "CONFIG_INVALID_VALUE", "run.out must be a path", ""},
-    {"[run]\ndevice = \"tpu\"\n", "CONFIG_INVALID_VALUE", "\"cpu\"", ""},
-    {"[strategy]\ntheta = nan\n", "CONFIG_INVALID_VALUE", "not nan", ""},
-    {"[strategy]\ntheta = inf\n", "CONFIG_INVALID_VALUE", "not inf", ""},
-    {"[strategy]\ntheta = -1.0\n", "CONFIG_INVALID_VALUE", ">= 0", ""},
-    {"[strategy]\nmax_interval = 0\n", "CONFIG_INVALID_VALUE", "strategy.max_interval", ""},
-    {"[strategy]\nsketch_rows = 0\n", "CONFIG_INVALID_VALUE", "strategy.sketch_rows", ""},
-    {"[strategy]\nname = \"fdaa\"\n", "CONFIG_INVALID_VALUE", "one of \"fda\"",
-     "did you mean fda?"},
-    {"[optimizer]\nbatch = 0\n", "CONFIG_INVALID_VALUE", "optimizer.batch", ""},
-    {"[optimizer]\nlearning_rate = 0\n", "CONFIG_INVALID_VALUE", "> 0", ""},
-    {"[optimizer]\nlearning_rate = nan\n", "CONFIG_INVALID_VALUE", "not nan", ""},
-    {"[optimizer]\nbeta2 = 1.0\n", "CONFIG_INVALID_VALUE", "< 1", ""},
-    {"[model]\ndimension = 0\n", "CONFIG_INVALID_VALUE", "model.dimension", ""},
-    {"[model]\nstep_time = -1\n", "CONFIG_INVALID_VALUE", "model.step_time", ""},
-    {"[data]\npartition = \"sorted\"\n", "CONFIG_INVALID_VALUE", "sorted:PERCENT", ""},
-    {"[data]\npartition = \"sorted:101\"\n", "CONFIG_INVALID_VALUE", "0 to 100", ""},
-    {"[data]\npartition = \"label:-1\"\n", "CONFIG_INVALID_VALUE", "label:LABEL", ""},
-    {"[data]\npartition = \"label:3x\"\n", "CONFIG_INVALID_VALUE", "label:LABEL", ""},
-    {"[data]\npartition = \"iid:3\"\n", "CONFIG_INVALID_VALUE", "\"iid\"", ""},
-    {"[network]\nchunk_bytes = 100000\n", "CONFIG_INVALID_VALUE", "a multiple of 65536", ""},
-    {"[network]\ncredits = 0\n", "CONFIG_INVALID_VALUE", "network.credits", ""},
-    {"[strategy]\nname = \"local\"\ntau = 3\ntheta = \"auto\"\n", "CONFIG_CONFLICT",
-     "needs strategy.name = \"fda\"", "have no theta"},
-    {"[strategy]\nsync_budget = 1.0\n", "CONFIG_INVALID_VALUE", "strategy.sync_budget", ""},
-    // Without a barrier only what a member's report adds to the bound can be told.
-    {"[strategy]\ndecision = \"quantum\"\nestimator = \"sketch\"\n", "CONFIG_CONFLICT",
-     "needs strategy.name = \"fda\"", "lockstep"},
-    {"[strategy]\ndecision = \"quantum\"\nname = \"synchronous\"\n", "CONFIG_CONFLICT", "quantum",
-     ""},
-    {"[strategy]\ndecision = \"quantum\"\ntheta = 0.0\n", "CONFIG_CONFLICT", "a theta above 0", ""},
-    {"[strategy]\nname = \"diloco\"\n", "CONFIG_NOT_AVAILABLE", "diloco",
-     "\"fda\", \"synchronous\", \"local\", \"clock\""},
-    {"[strategy]\noutliers = \"ignore\"\n", "CONFIG_INVALID_VALUE", "one of \"warn\", \"refuse\"",
-     ""},
-    {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
-    {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
-    {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
-    {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
-    {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
-    {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
-    {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
-    // Conflicts.
-    {"[data]\nplacement = \"own\"\n", "CONFIG_CONFLICT", "drawn alike on each", "mnist"},
-    {"[data]\nplacement = \"own\"\n[model]\nname = \"quadratic\"\n", "CONFIG_CONFLICT",
-     "gives none", "leave data.placement out"},
-    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\npartition = \"label:0\"\n",
-     "CONFIG_CONFLICT", "each node keeps what it has", "leave data.partition out"},
-    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\ndir = \"/data\"\n", "CONFIG_CONFLICT",
-     "below each node's own folder", "rondo join --data DIR"},
-    {"[data]\nplacement = \"own\"\nsource = \"mnist\"\ndir = \"a/../../b\"\n", "CONFIG_CONFLICT",
-     "below each node's own folder", "rondo join --data DIR"},
-    {"[data]\nplacement = \"shred\"\n", "CONFIG_INVALID_VALUE", "one of \"shared\", \"own\"",
-     "did you mean shared?"},
-    {"[run]\nworkers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "max_workers = 4", "workers"},
-    {"[run]\nmin_workers = 8\nmax_workers = 4\n", "CONFIG_CONFLICT", "more than", ""},
-    {"[run]\nworkers = 2\nmin_workers = 3\n", "CONFIG_CONFLICT", "run.workers = 2", ""},
-    {"[strategy]\nname = \"local\"\n", "CONFIG_CONFLICT", "strategy.tau", "tau = 76"},
-    {"[strategy]\nname = \"clock\"\n", "CONFIG_CONFLICT",
-     "\"clock\" needs strategy.tau, the steps between two synchronizations at the full learning "
-     "rate",
-     "tau = 76"},
-    {"[strategy]\nname = \"clock\"\ntau = 5\ndecision = \"quantum\"\n", "CONFIG_CONFLICT",
-     "needs strategy.name = \"fda\"", ""},
-    {"[optimizer]\nnesterov = true\n", "CONFIG_CONFLICT", "momentum", "0.9"},
-    {"[optimizer]\nschedule = \"linear\"\n", "CONFIG_INVALID_VALUE",
-     "one of \"constant\", \"cosine\", \"step\"", ""},
-    {"[optimizer]\nwarmup = -1\n", "CONFIG_INVALID_VALUE", "optimizer.warmup", ""},
-    {"[optimizer]\nwarmup = 10\n[run]\nmax_steps = 10\n", "CONFIG_CONFLICT",
-     "leaves nothing of run.max_steps = 10", "shorter"},
-    {"[optimizer]\nfinal_learning_rate = 1e-4\n", "CONFIG_CONFLICT", "schedule \"cosine\" only",
-     "optimizer.schedule = \"cosine\""},
-    {"[optimizer]\nschedule = \"cosine\"\nfinal_learning_rate = 1e-2\n", "CONFIG_CONFLICT",
-     "above optimizer.learning_rate = 0.001", "warmup"},
-    {"[optimizer]\nschedule = \"step\"\n", "CONFIG_CONFLICT", "needs optimizer.decay_every",
-     "decay_every = 1000"},
-    {"[optimizer]\ndecay_every = 100\n", "CONFIG_CONFLICT", "schedule \"step\" only",
-     "optimizer.schedule = \"step\""},
-    {"[optimizer]\nschedule = \"cosine\"\ndecay_factor = 0.5\n", "CONFIG_CONFLICT",
-     "schedule \"step\" only", ""},
-    {"[optimizer]\nschedule = \"step\"\ndecay_every = 5\ndecay_factor = 1.5\n",
-     "CONFIG_INVALID_VALUE", "optimizer.decay_factor", ""},
-    {"[model]\nname = \"quadratic\"\n[data]\nsource = \"digits\"\n", "CONFIG_CONFLICT",
-     "without data", "\"none\""},
-    {"[data]\nsource = \"none\"\n", "CONFIG_CONFLICT", "needs data", "digits"},
-    {"[run]\nworkers = 32\n[optimizer]\nbatch = 2000\n", "CONFIG_CONFLICT", "1875 samples", ""},
-    {"[model]\nname = \"quadratic\"\ndimension = 200001\n[strategy]\nestimator = \"exact\"\n",
-     "CONFIG_CONFLICT", "200000", "linear"},
-};
-
-INSTANTIATE_TEST_SUITE_P(Table, BadConfig, testing::ValuesIn(kBadCases));
 
 class ConfigFile : public testing::Test {
  protected:
