@@ -56,10 +56,11 @@ void Monitor::Pull(MemberBook& member) {
 std::vector<Member> Monitor::DonorsFor(const std::string& host_key, bool others) const {
   std::vector<Member> reachable, all;
   for (Member donor : round_->members()) {
-    const MemberBook& book = members_.at(donor.node);
-    donor.endpoint = book.ready->transfer;
+    const auto book = members_.find(donor.node);
+    if (book == members_.end()) continue;  // Lost while all finish.
+    donor.endpoint = book->second.ready->transfer;
     const bool same_host = !host_key.empty() && donor.endpoint.host_key == host_key;
-    if (book.reach.transfer || same_host) reachable.push_back(donor);
+    if (book->second.reach.transfer || same_host) reachable.push_back(donor);
     all.push_back(std::move(donor));
   }
   return reachable.empty() && !others ? all : reachable;

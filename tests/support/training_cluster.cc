@@ -287,6 +287,7 @@ void TrainingCluster::StartMonitor() {
       .resumed = journal_.state().runs.back().position};
   const absl::Status spawned =
       head_->Spawn(kMonitorName, [this, monitor_options, candidates = std::move(candidates)] {
+        if (monitor_ != nullptr) ADD_FAILURE() << "the monitor failed, and was started anew";
         auto monitor = std::make_unique<actors::Monitor>(monitor_options, candidates, record_);
         monitor_ = monitor.get();
         return monitor;

@@ -75,8 +75,9 @@ struct RunRecord final : actors::RunListener {
                     const absl::Status& why) override {
     lost.push_back(slot);
   }
-  void OnMemberLeft(std::uint64_t run, runtime::NodeId, std::uint32_t slot) override {
+  void OnMemberLeft(std::uint64_t run, runtime::NodeId node, std::uint32_t slot) override {
     left.push_back(slot);
+    left_nodes.push_back(node);
   }
   void OnRefused(std::uint64_t run, runtime::NodeId node, const absl::Status& why) override {
     refused.push_back(why);
@@ -104,6 +105,7 @@ struct RunRecord final : actors::RunListener {
   std::vector<actors::Member> members;  // Empty until the view is opened.
   int views = 0;
   std::vector<std::uint32_t> lost, left;  // Slots.
+  std::vector<runtime::NodeId> left_nodes;
   std::vector<absl::Status> refused;
   std::vector<runtime::NodeId> let_go;  // Those refused: a head evicts them.
   std::vector<std::string> notes;
