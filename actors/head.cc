@@ -394,7 +394,8 @@ void Head::OnSynchronized(std::uint64_t run, const Synchronized& event) {
             .ring_seconds = event.ring_seconds,
             .ring_bytes = ring - run_->ring_bytes,
             .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation),
-            .drifts = TakeDrifts(event)}});
+            .drifts = TakeDrifts(event),
+            .variance_added = event.variance_added}});
   run_->ring_bytes = ring;
   run_->last_sync_step = event.step;
   run_->step = event.step;

@@ -148,7 +148,11 @@ void Order::Encode(Wire::Builder wire) const {
             group.setHold(view.hold);
             group.setSequence(view.sequence);
           },
-          [&](const Prepare& prepare) { wire.setPrepare(Write(prepare.purpose)); },
+          [&](const Prepare& prepare) {
+            auto group = wire.initPrepare();
+            group.setPurpose(Write(prepare.purpose));
+            group.setTrainOn(prepare.train_on);
+          },
           [&](const Start& start) {
             auto group = wire.initStart();
             group.setPurpose(Write(start.purpose));
@@ -183,8 +187,8 @@ absl::StatusOr<Order> Order::Decode(Wire::Reader wire) {
       return order;
     }
     case Wire::PREPARE: {
-      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(wire.getPrepare()));
-      order.body = Prepare{.purpose = purpose};
+      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(wire.getPrepare().getPurpose()));
+      order.body = Prepare{.purpose = purpose, .train_on = wire.getPrepare().getTrainOn()};
       return order;
     }
     case Wire::START: {

@@ -204,6 +204,7 @@ struct OpenView {
 };
 struct Prepare {
   RingPurpose purpose = RingPurpose::kSynchronize;
+  bool train_on = false;
 };
 struct Start {
   RingPurpose purpose = RingPurpose::kSynchronize;
@@ -255,6 +256,9 @@ struct StateReport {
 struct CommittedDrift {
   std::uint64_t round = 0;  // Synchronizations, this one included.
   DriftReading reading;
+  // Of the drift as it was at the commit, for a worker that trained on until then.
+  double squared_end = 0;
+  double projection_end = 0;
 };
 struct Ready {
   RingPurpose purpose = RingPurpose::kSynchronize;

@@ -56,6 +56,8 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setSquaredDrift(ready.drift->reading.squared_norm);
                    group.setDriftAlongMean(ready.drift->reading.along_mean);
                    group.setSquaredMean(ready.drift->reading.squared_mean);
+                   group.setSquaredEnd(ready.drift->squared_end);
+                   group.setProjectionEnd(ready.drift->projection_end);
                  },
                  [&](const Done& done) {
                    auto group = wire.initDone();
@@ -103,13 +105,16 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
                   .root = Read(group.getRoot()),
                   .loss = group.getLoss()};
       if (group.getDriftRound() != 0) {
-        if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0) {
+        if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 ||
+            group.getSquaredEnd() < 0) {
           return absl::InvalidArgumentError("a square is negative");
         }
         ready.drift = {.round = group.getDriftRound(),
                        .reading = {.squared_norm = group.getSquaredDrift(),
                                    .along_mean = group.getDriftAlongMean(),
-                                   .squared_mean = group.getSquaredMean()}};
+                                   .squared_mean = group.getSquaredMean()},
+                       .squared_end = group.getSquaredEnd(),
+                       .projection_end = group.getProjectionEnd()};
       }
       answer.body = ready;
       return answer;

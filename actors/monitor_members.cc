@@ -218,6 +218,7 @@ absl::Status Monitor::MakeRound() {
           .head_epoch = options_.head_epoch,
           .min_workers = config.run.min_workers,
           .reports = config.strategy.name == Strategy::kFda,
+          .overlap = config.strategy.overlap,
           .refuse_outliers = config.strategy.outliers == Outliers::kRefuse,
           .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,

@@ -24,15 +24,18 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Build(const RunConfig& config,
     }
     summarizer = *std::move(made);
   }
-  return std::unique_ptr<Replica>(new Replica(std::move(trainer), std::move(summarizer)));
+  return std::unique_ptr<Replica>(
+      new Replica(std::move(trainer), std::move(summarizer), config.strategy.overlap));
 }
 
-Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer)
+Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer,
+                 bool keep_mark)
     : trainer_(std::move(trainer)),
       summarizer_(std::move(summarizer)),
       layout_hash_(trainer_->layout().Hash()),
       base_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
       shadow_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
+      keep_mark_(keep_mark),
       direction_(summarizer_ != nullptr && summarizer_->UsesDirection()
                      ? trainer_->layout().trainable
                      : 0) {
@@ -54,9 +57,9 @@ const LocalState& Replica::Summarize() {
 
 bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(), base())); }
 
-DriftReading Replica::TakeDirection(std::span<const float> local, const runtime::Hash128& root) {
+DriftReading Replica::TakeDirection(const runtime::Hash128& root) {
   const DriftReading reading =
-      ReadDrift(Trainable(local), Trainable(base()), Trainable(shadow_->span()));
+      ReadDrift(Trainable(input()), Trainable(base()), Trainable(shadow_->span()));
   if (direction_.size() == 0) return reading;
   const bool moved = ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()),
                                             reading.squared_mean, direction_.span());
@@ -65,8 +68,15 @@ DriftReading Replica::TakeDirection(std::span<const float> local, const runtime:
 }
 
 DriftReading Replica::Commit(const runtime::Hash128& root) {
-  const DriftReading reading = TakeDirection(local(), root);
-  TakeShadow(root);
+  const DriftReading reading = TakeDirection(root);
+  if (!marked_) {
+    TakeShadow(root);
+    return reading;
+  }
+  MoveLocal(mark(), shadow());
+  swap(base_, shadow_);
+  root_ = root;
+  Unmark();
   return reading;
 }
 
@@ -86,20 +96,14 @@ void Replica::Rebase(const runtime::Hash128& root) {
 }
 
 void Replica::Mark() {
-  mark_ = runtime::AlignedBuffer(base_->size());
+  if (mark_.size() == 0) mark_ = runtime::AlignedBuffer(base_->size());
   std::ranges::copy(local(), mark_.span().begin());
+  marked_ = true;
 }
 
-void Replica::ResolveMark(bool committed, const runtime::Hash128& root) {
-  if (committed && mark_.size() == 0) {
-    Commit(root);
-  } else if (committed) {
-    TakeDirection(mark_.span(), root);
-    MoveLocal(mark_.span(), shadow());
-    swap(base_, shadow_);
-    root_ = root;
-  }
-  mark_ = {};
+void Replica::Unmark() {
+  marked_ = false;
+  if (!keep_mark_) mark_ = {};
 }
 
 void Replica::Adopt(const runtime::Hash128& root) {

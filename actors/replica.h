@@ -3,12 +3,13 @@
 //   base    global model of the last committed round; changes only at Commit
 //   local   live parameters, the trainer's; written by Step and Commit
 //   shadow  what the ring leaves behind; the next base, if the head commits it
-//   mark    `local` as the ring read it, of a worker that trains on before it knows whether that
-//           ring is committed (protocol.md 7); allocated only then
+//   mark    `local` as the ring reads it, of a worker that trains on before it knows whether that
+//           ring is committed (protocol.md 7): overlap, or a head that is gone; allocated only then
 //   xi      direction of the last global update (estimator `linear` only)
 //
-// All of it belongs to the worker's training thread, except that the ring reads `local` and `base`
-// and writes `shadow` from START to DONE, while no step runs. Nothing here knows of messages.
+// All of it belongs to the worker's training thread, except that the ring reads its input and
+// `base` and writes `shadow` from START to DONE. The input is `local`, while no step runs, or
+// `mark`. Nothing here knows of messages.
 #ifndef RONDO_ACTORS_REPLICA_H_
 #define RONDO_ACTORS_REPLICA_H_
 
@@ -59,28 +60,30 @@ class Replica {
   // Whether every drift is a number: checked before READY, over buffers too.
   bool DriftIsFinite() const;
 
-  // What the ring works on.
   std::span<const float> local() const;
+  // What the ring works on; see Mark.
+  std::span<const float> input() const { return marked_ ? mark_.span() : local(); }
   std::span<const float> base() const { return base_->span(); }
   std::span<float> shadow() { return shadow_->span(); }
-  std::span<const float> mark() const { return mark_.span(); }  // Empty: none.
+  // Empty: none.
+  std::span<const float> mark() const { return marked_ ? mark_.span() : std::span<float>(); }
   std::shared_ptr<const void> shadow_owner() const { return shadow_; }
   // Sockets may still read from `shadow`: takes another vector.
   void RenewShadow() { shadow_ = std::make_shared<runtime::AlignedBuffer>(base_->size()); }
 
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
-  // Returns how the drift that this worker had lies to that of the mean.
+  // What was trained since Mark stays: local = shadow + (local - mark). Returns how the drift that
+  // the ring had of this worker lies to that of the mean.
   DriftReading Commit(const runtime::Hash128& root);
   // The same with a model that others made: this worker starts from it with drift 0 and without xi.
   void Adopt(const runtime::Hash128& root);
   // The same, but the drift stays, because it is in nobody's mean: local += shadow - base. Buffers
   // are not averages of steps: they are taken over.
   void Rebase(const runtime::Hash128& root);
-  // What is trained from here on is not in `shadow`; see ResolveMark.
+  // What is trained from here on is in no ring that was begun before.
   void Mark();
-  // `committed`: as Commit, and what was trained since Mark stays: local = shadow + (local - mark).
-  // Else everything since the base stays. Without Mark, nothing was trained since.
-  void ResolveMark(bool committed, const runtime::Hash128& root);
+  // There is no such ring any more, or none that will be committed.
+  void Unmark();
   // `base`, for others to fetch. A base that was offered is given up, not written to, as long as
   // someone sends from it; call ReuseOldBase once it is no longer offered.
   runtime::TransferOffer Offer() const { return {root_, base_, base()}; }
@@ -101,12 +104,11 @@ class Replica {
   absl::Status SaveBase(const std::string& path);
 
  private:
-  // `local`: the parameters as the ring read them.
-  DriftReading TakeDirection(std::span<const float> local, const runtime::Hash128& root);
+  DriftReading TakeDirection(const runtime::Hash128& root);
   void TakeShadow(const runtime::Hash128& root);
   // The trainable part of local becomes `to` + (local - from), the rest of it `to`.
   void MoveLocal(std::span<const float> from, std::span<const float> to);
-  Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer);
+  Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer, bool keep_mark);
 
   std::span<const float> Trainable(std::span<const float> all) const {
     return all.first(trainer_->layout().trainable);
@@ -117,7 +119,9 @@ class Replica {
   std::uint64_t layout_hash_;
   std::shared_ptr<runtime::AlignedBuffer> base_;
   std::shared_ptr<runtime::AlignedBuffer> shadow_;
-  runtime::AlignedBuffer mark_;  // Empty: none.
+  const bool keep_mark_;  // The memory of it, for the next one.
+  bool marked_ = false;
+  runtime::AlignedBuffer mark_;
   runtime::AlignedBuffer direction_;
   XiId direction_id_;
   runtime::Hash128 root_;

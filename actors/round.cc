@@ -168,7 +168,8 @@ RoundActions Round::Act(const Verdict& verdict, Time now) {
 }
 
 void Round::Continue(Time now, RoundActions& actions) {
-  const bool averaged_in = !options_.leave_with_synchronization || synchronized_step_ == step_;
+  const bool averaged_in =
+      !options_.leave_with_synchronization || (synchronized_step_ == step_ && !drift_left_);
   if (!leaving_.empty() && averaged_in) {
     DropLeavers(now, actions);
     return;
@@ -192,8 +193,11 @@ void Round::BeginPrepare(RingPurpose purpose, Time now, RoundActions& actions) {
     stopped_ = true;
     deadline_ = now + Patience();
   }
+  // Of whoever goes or ends after this ring it has all.
+  overlaps_ =
+      options_.overlap && purpose == RingPurpose::kSynchronize && !IsEnding() && leaving_.empty();
   ++fence_.attempt;
-  SendToAll(Prepare{.purpose = purpose}, actions);
+  SendToAll(Prepare{.purpose = purpose, .train_on = overlaps_}, actions);
 }
 
 RoundActions Round::OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
@@ -284,6 +288,8 @@ Synchronized Round::EventOfCommit(Time now) {
                      .root = root_,
                      .drifts = std::exchange(drifts_, {})};
   committed_ = {.steps = step_ - synchronized_step_};
+  if (overlaps_) committed_.variance = variance_estimate_;
+  event.variance_added = std::exchange(variance_added_, std::nullopt);
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     committed_.weights[members_[rank].node] = RingWeight(rank);
     if (RingWeight(rank) > 0) {
@@ -305,11 +311,14 @@ Synchronized Round::EventOfCommit(Time now) {
 RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {
   root_ = root;
   paper_counts_.member_synchronizations += members_.size();
-  const bool ending = IsEnding() && pace == Pace::kAsPlanned;
+  // Who trained on through this ring goes, and ends, with the next one.
+  drift_left_ = overlaps_;
+  const bool ending = IsEnding() && pace == Pace::kAsPlanned && !drift_left_;
+  const bool parting = !leaving_.empty() && !(drift_left_ && options_.leave_with_synchronization);
   // A mean that was tested at this very step is the model that is committed: the ring is exact.
   const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
   const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
-  const bool wait = !test && (ending || pace == Pace::kNewViewFollows || !leaving_.empty());
+  const bool wait = !test && (ending || pace == Pace::kNewViewFollows || parting);
 
   const std::optional<double> theta_then = theta();
   std::string choice = TuneTheta(now);
@@ -317,6 +326,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
       .root = root_, .then_evaluate = test, .then_wait = wait, .max_interval = rule_.max_interval};
   if (quantum_.has_value()) {
     quantum_->SetWeights(weights_);
+    if (options_.overlap) quantum_->SetTheta(ThetaForOverlap());
     marks_ = quantum_->Commit();
     commit.sequence = sequence_ = marks_->poll;
     commit.quantum = marks_->quantum;
@@ -344,7 +354,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
     counts_ = {};
   } else if (ending) {
     BeginFinish(absl::OkStatus(), now, actions);
-  } else if (!leaving_.empty()) {
+  } else if (parting) {
     DropLeavers(now, actions);
   } else {
     BeginTraining(now);
@@ -389,7 +399,7 @@ RoundActions Round::OnEvaluated(std::uint32_t rank, const Evaluated& evaluated, 
     // A run ends with a synchronization.
     if (!options_.reports) owed_ = RingPurpose::kSynchronize;
     BeginPrepare(RingPurpose::kSynchronize, now, actions);
-  } else if (IsEnding() && synchronized_step_ == step_) {
+  } else if (IsEnding() && synchronized_step_ == step_ && !drift_left_) {
     BeginFinish(absl::OkStatus(), now, actions);
   } else {
     Continue(now, actions);

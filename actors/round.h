@@ -56,6 +56,7 @@ struct RoundOptions {
   std::uint32_t min_workers = 1;  // With fewer members nothing is decided.
   bool reports = true;            // Members report (fda); else they follow a fixed schedule.
   bool leave_with_synchronization = true;  // A leaver's drift is averaged in before it goes.
+  bool overlap = false;          // Without a barrier: members train on while the ring runs.
   bool refuse_outliers = false;  // Their drifts are not averaged in (averaging/drift_telemetry.h).
   // The members' weights are the sizes of their shards of so many common samples. 0: each keeps the
   // weight that it comes with.
@@ -106,8 +107,10 @@ struct Synchronized {
   double control_seconds = 0;               // From the decision to COMMIT, without the ring.
   runtime::Hash128 root;
   std::vector<MemberDrift> drifts;  // In the round before this one, by slot.
-  runtime::Ledger sent;             // All members, so far.
-  bool last = false;                // The synchronization that ends the run.
+  // Overlap: what the variance grew by while the ring of the round before this one ran.
+  std::optional<double> variance_added;
+  runtime::Ledger sent;  // All members, so far.
+  bool last = false;     // The synchronization that ends the run.
 };
 struct Tested {
   std::uint64_t step = 0;
@@ -297,6 +300,9 @@ class Round {
   // What theta = "auto" makes of the round that is committed now: Synchronized::choice.
   std::string TuneTheta(runtime::Time now);
   void JudgeDrifts();
+  void NoteWhatTheRingAdded();
+  // The variance at which to synchronize, for it to be theta when the mean is adopted.
+  double ThetaForOverlap() const;
   void LeaveOutOutliers();
   void BeginRing(RingPurpose purpose, runtime::Time now, RoundActions& actions);
   RoundActions OnReady(std::uint32_t rank, const Answer& answer, const Ready& ready,
@@ -385,10 +391,13 @@ class Round {
   // until they are told in turn.
   struct CommittedRing {
     std::map<runtime::NodeId, float> weights;
-    std::uint64_t steps = 0;  // Since the one before.
+    std::uint64_t steps = 0;         // Since the one before.
+    std::optional<double> variance;  // When it was decided; with overlap.
   };
   CommittedRing committed_;
   std::vector<MemberDrift> drifts_;
+  std::optional<double> variance_added_;  // By the last ring but one.
+  std::optional<double> usual_addition_;
   OutlierWatch outliers_;
   std::vector<bool> left_out_;  // By rank, from READY to the next.
   // Without a barrier: whoever trains goes its own pace, and `step_` is what they have done on
@@ -400,6 +409,8 @@ class Round {
   std::optional<QuantumMonitor> quantum_;  // None: lockstep.
   std::optional<Quanta> marks_;            // That hold, or are to be published.
   bool stopped_ = true;                    // All are at a boundary, or on their way to it.
+  bool overlaps_ = false;                  // The members train on through the present ring.
+  bool drift_left_ = false;                // They did through the last one that was committed.
   double progress_ = 0;                    // Steps, of which step_ is the whole part.
   std::map<runtime::NodeId, StepCount> step_counts_;
 

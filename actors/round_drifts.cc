@@ -1,13 +1,52 @@
 // Whose drift was unlike the others' in the last round, as the members tell with their READY; and
 // whose is left out of the ring for that.
 #include <algorithm>
+#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "actors/round.h"
 
 namespace actors {
 
+namespace {
+
+// The last ring's part in the smoothed addition.
+constexpr double kNewest = 0.5;
+// With less of theta, synchronizations would follow each other.
+constexpr double kLeastShareOfTheta = 0.25;
+
+}  // namespace
+
+// v_k is the drift of member k when the mean was adopted: sum p_k ‖v_k‖² - (sum p_k <xi, v_k>)², as
+// `linear` estimates it (where only some have a direction, too high).
+void Round::NoteWhatTheRingAdded() {
+  if (!committed_.variance.has_value()) return;
+  double weights = 0, squared = 0, along = 0;
+  for (const auto& [node, weight] : committed_.weights) {
+    const std::optional<std::uint32_t> rank = RankOf(node);
+    const bool told = rank.has_value() && ready_[*rank].drift.has_value() &&
+                      ready_[*rank].drift->round == synchronizations();
+    if (!told) return;
+    const CommittedDrift& drift = *ready_[*rank].drift;
+    weights += weight;
+    squared += weight * drift.squared_end;
+    along += weight * drift.projection_end;
+  }
+  if (!(weights > 0) || !std::isfinite(squared) || !std::isfinite(along)) return;
+  const double end = squared / weights - (along / weights) * (along / weights);
+  variance_added_ = std::max(0.0, end - *committed_.variance);
+  usual_addition_ = usual_addition_.has_value()
+                        ? (1 - kNewest) * *usual_addition_ + kNewest * *variance_added_
+                        : *variance_added_;
+}
+
+double Round::ThetaForOverlap() const {
+  return std::max(kLeastShareOfTheta * rule_.theta, rule_.theta - usual_addition_.value_or(0));
+}
+
 void Round::JudgeDrifts() {
+  NoteWhatTheRingAdded();
   const CommittedRing ring = std::exchange(committed_, {});
   if (ring.weights.empty()) return;  // They were told before, or there was no round.
   std::vector<DriftSample> samples;

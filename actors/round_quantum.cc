@@ -43,6 +43,9 @@ runtime::Duration Round::Patience() const {
 
 void Round::CountSteps(std::uint32_t rank, std::uint64_t steps, bool in_view) {
   if (!quantum_.has_value()) return;
+  // What is trained through a ring counts for the next one.
+  const bool through_ring = overlaps_ && (phase_ == Phase::kPreparing || phase_ == Phase::kRinging);
+  if (through_ring && !in_view) return;
   const NodeId node = members_[rank].node;
   auto pace = step_counts_.find(node);
   if (pace == step_counts_.end()) {

@@ -263,6 +263,18 @@ absl::Status CheckStrategy(const RunConfig& config) {
         "\"naive\", and a theta above 0",
         "use decision \"lockstep\", or change these");
   }
+  if (strategy.overlap && strategy.decision != DecisionName::kQuantum) {
+    return Conflict(
+        "strategy.overlap = true needs strategy.decision = \"quantum\": with a barrier all members "
+        "are at one step",
+        "add strategy.decision = \"quantum\", or leave overlap out");
+  }
+  if (strategy.overlap && strategy.tune_theta) {
+    return Conflict(
+        "strategy.theta = \"auto\" bounds the time for which rings stop the training, and with "
+        "strategy.overlap = true they do not",
+        "give strategy.theta a number, or leave overlap out");
+  }
   if (strategy.tune_theta && strategy.name != Strategy::kFda) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");

@@ -124,6 +124,7 @@ struct StrategySection {
   // Steps between two of `local` and, at the full learning rate, of `clock`, which need it.
   std::uint64_t tau = 0;
   Weighting weighting = Weighting::kUniform;
+  bool overlap = false;  // Train on while the ring runs; needs quantum.
   Outliers outliers = Outliers::kWarn;
   std::uint32_t sketch_rows = 5;
   std::uint32_t sketch_columns = 250;

@@ -386,6 +386,7 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
                                  {1, kMostSteps}));
   keys.push_back(Integer("strategy", "tau", RONDO_AT(strategy.tau), {0, kMostSteps}));
   keys.push_back(Choice("strategy", "weighting", RONDO_AT(strategy.weighting)));
+  keys.push_back(Switch("strategy", "overlap", RONDO_AT(strategy.overlap)));
   keys.push_back(Choice("strategy", "outliers", RONDO_AT(strategy.outliers)));
   keys.push_back(Integer("strategy", "sketch_rows", RONDO_AT(strategy.sketch_rows), {1, 64}));
   keys.push_back(
@@ -473,7 +474,6 @@ const std::vector<std::string>& LaterConfigKeys() {
   static const std::vector<std::string> names = {"model.init",
                                                  "model.dropout",
                                                  "model.average_buffers",
-                                                 "strategy.overlap",
                                                  "strategy.theta_lr_exponent",
                                                  "strategy.qsr_alpha",
                                                  "strategy.data_epochs",

@@ -81,6 +81,7 @@ void Visit(Visitor& visit, SyncEvent& event) {
   visit("ring_bytes", event.ring_bytes);
   visit("bytes_total", event.bytes_total);
   visit("drifts", event.drifts);
+  visit("variance_added", event.variance_added);
 }
 
 template <typename Visitor>

@@ -52,6 +52,7 @@ struct SyncEvent {
   std::uint64_t bytes_total = 0;
   // In the round before this one, as they were told of when this one began; by slot.
   std::vector<DriftOfWorker> drifts;
+  std::optional<double> variance_added;  // Overlap: while the ring before this one ran.
 };
 
 struct EvaluationEvent {

@@ -57,23 +57,23 @@ bool Worker::Accept(std::uint64_t number, const runtime::Fence& fence, const Ord
   return true;
 }
 
-// A ring that was given up may still read the replica: what could change it waits, not long.
+// A ring that was given up may still read the replica: what could change it waits, not long. So
+// does what needs the drift as COMMIT leaves it.
 template <typename Message>
-bool Worker::DeferredUntilRingEnds(const Message& message) {
-  if (run_ == nullptr || !run_->aborting || IsOrphan()) return false;
+bool Worker::Deferred(const Message& message) {
+  if (run_ == nullptr || IsOrphan() || !(run_->aborting || run_->settling)) return false;
   if (run_->deferred.size() < kMostDeferred) run_->deferred.emplace_back(message);
   return true;  // Beyond the bound it is dropped, and sent again as any that was lost.
 }
 
 void Worker::ObeyDeferred() {
-  run_->aborting = false;
   for (auto& message : std::exchange(run_->deferred, {})) {
     std::visit([this](const auto& waiting) { (void)On(*context_, waiting); }, message);
   }
 }
 
 absl::Status Worker::On(runtime::Context& context, const Decision& decision) {
-  if (DeferredUntilRingEnds(decision)) return absl::OkStatus();
+  if (Deferred(decision)) return absl::OkStatus();
   if (!Accept(decision.number, decision.fence, nullptr)) return absl::OkStatus();
   run_->fence = decision.fence;
   if (WithoutBarrier()) {
@@ -89,7 +89,7 @@ absl::Status Worker::On(runtime::Context& context, const Order& order) {
   const auto* view = std::get_if<OpenView>(&order.body);
   // The end of a run waits for nothing.
   const bool finish = std::holds_alternative<Finish>(order.body);
-  if (!finish && DeferredUntilRingEnds(order)) return absl::OkStatus();
+  if (!finish && Deferred(order)) return absl::OkStatus();
   if (!Accept(order.number, order.fence, &order.body)) return absl::OkStatus();
   run_->fence = order.fence;
   // The monitor counts the steps; only between two READYs of a fixed schedule it does not see them,
@@ -111,7 +111,8 @@ void Worker::Obey(const OpenView& view, const Order& order) {
   run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
   run_->sequence = 0;
   run_->quantum.reset();
-  run_->trains_freely = false;
+  run_->trains_freely = run_->overlapping = false;
+  DropMark();
   run_->interrupt = order.number;
   const Placement placement{.slot = run_->slot,
                             .rank = run_->rank,
@@ -150,8 +151,8 @@ void Worker::OnPlaced(const OpenView& view, const absl::Status& placed, const Lo
 }
 
 void Worker::Obey(const Prepare& prepare, const Order& order) {
-  run_->trains_freely = false;
-  CheckDriftAndSendReady(prepare.purpose);
+  run_->trains_freely = run_->overlapping = false;
+  GetReady(prepare);
 }
 
 void Worker::Obey(const Start& start, const Order& order) {
@@ -165,7 +166,7 @@ void Worker::Obey(const Start& start, const Order& order) {
                        .rank = static_cast<std::uint32_t>(self - start.members.begin()),
                        .options = RingOptionsOf(run_->config),
                        .transport = RingTransportOf(run_->config),
-                       .local = run_->replica->local(),
+                       .local = run_->replica->input(),
                        .base = run_->replica->base(),
                        .shadow = run_->replica->shadow(),
                        .layout_hash = run_->replica->layout_hash(),
@@ -176,7 +177,7 @@ void Worker::Obey(const Start& start, const Order& order) {
   }
   run_->in_doubt.reset();
   run_->ringing = order.fence;
-  run_->ring_since = context_->Now();
+  if (!run_->overlapping) run_->ring_since = context_->Now();
   parts_.ring.Start(std::move(job), [this, run = run_, fence = order.fence, purpose = start.purpose,
                                      poster = context_->poster()](auto result) {
     poster.Post([this, run, fence, purpose, result = std::move(result)]() mutable {
@@ -193,14 +194,9 @@ void Worker::OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
   if (complete && purpose == RingPurpose::kSynchronize && fence == run_->fence) {
     run_->in_doubt = Recovered::InDoubt{.fence = fence, .root = result->root};
   }
-  if (IsOrphan()) {
-    run_->aborting = false;
-    return run_->orphan == Run::Orphan::kStops ? AnswerRecover() : TrainOnAlone();
-  }
-  if (run_->aborting) {
-    ObeyDeferred();
-    return;
-  }
+  const bool aborted = std::exchange(run_->aborting, false);
+  if (IsOrphan()) return GoOnAlone();
+  if (aborted) return ObeyDeferred();
   if (run_->ending || fence != run_->fence) return;
   if (!result.ok()) {
     if (absl::IsAborted(result.status())) return;
@@ -220,33 +216,50 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->synchronized_step = order.step;
   run_->max_interval = commit.max_interval;
   run_->ready_for.reset();
-  run_->loss_sum = 0;
-  run_->loss_count = 0;
-  parts_.training.Run([run = run_, root = commit.root, round = Number(run_->fence.round),
-                       &transfer = parts_.transfer, poster = context_->poster()] {
-    const DriftReading reading = run->replica->Commit(root);
-    // Before whatever comes of the steps that follow.
-    poster.Post(
-        [run, round, reading] { run->committed_drift = {.round = round, .reading = reading}; });
-    runtime::HitFailpoint("worker.commit");
-    if (std::exchange(run->diverged, false)) run->replica->ResetOptimizer();
-    transfer.Offer(run->replica->Offer());
-    run->replica->ReuseOldBase();
-  });
-  if (run_->quantum.has_value()) {
-    // Whoever was in the ring has no drift now, and is past no mark.
-    (void)run_->quantum->OnCommit({.poll = commit.sequence, .quantum = commit.quantum}, {});
-    run_->trains_freely = !commit.then_evaluate && !commit.then_wait;
-  }
+  run_->loss.sum -= run_->told_loss.sum;
+  run_->loss.steps -= run_->told_loss.steps;
+  Settle(commit);
+  run_->trains_freely = WithoutBarrier() && !commit.then_evaluate && !commit.then_wait;
   if (commit.then_evaluate) {
     Evaluate(/*shadow=*/false);
-  } else if (!commit.then_wait) {
+  } else if (!commit.then_wait && !run_->stepping) {
     TrainOn();
   }
 }
 
+void Worker::Settle(const Commit& commit) {
+  run_->marked = false;
+  run_->settling = run_->quantum.has_value();
+  parts_.training.Run([this, run = run_, root = commit.root, round = Number(run_->fence.round),
+                       marks = Quanta{.poll = commit.sequence, .quantum = commit.quantum},
+                       &transfer = parts_.transfer, poster = context_->poster()] {
+    const bool keeps_drift = !run->replica->mark().empty();
+    const DriftReading reading = run->replica->Commit(root);
+    runtime::HitFailpoint("worker.commit");
+    if (!keeps_drift && std::exchange(run->diverged, false)) run->replica->ResetOptimizer();
+    transfer.Offer(run->replica->Offer());
+    run->replica->ReuseOldBase();
+    LocalState left;
+    if (keeps_drift) left = SummarizeOf(*run);
+    // Before whatever comes of the steps that follow.
+    poster.Post([this, run, round, reading, marks, keeps_drift, left = std::move(left)] {
+      run->committed_drift = {.round = round, .reading = reading};
+      if (keeps_drift) {
+        run->committed_drift->squared_end = run->drift_squared;
+        run->committed_drift->projection_end = run->drift_along_xi;
+      }
+      if (run != run_ || run->ending || !std::exchange(run->settling, false)) return;
+      run->overlapping = false;
+      NoteDrift(left);
+      Speak(run->quantum->OnCommit(marks, left));
+      ObeyDeferred();
+    });
+  });
+}
+
 void Worker::Obey(const AbortAttempt& abort, const Order& order) {
   run_->in_doubt.reset();
+  DropMark();
   run_->aborting = run_->ringing.has_value();
   // Also of a ring that is complete here: its connections may hold chunks that nobody took.
   parts_.ring.Abort(order.fence);
@@ -346,8 +359,8 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, St
 }
 
 void Worker::OnStepped(const Stepped& stepped) {
-  run_->loss_sum += stepped.loss_sum;
-  run_->loss_count += stepped.steps;
+  run_->loss.sum += stepped.loss_sum;
+  run_->loss.steps += stepped.steps;
   run_->totals.samples += stepped.samples;
   run_->totals.compute_seconds += stepped.seconds;
   if (stepped.steps > 0) {
@@ -358,8 +371,8 @@ void Worker::OnStepped(const Stepped& stepped) {
   if (IsOrphan()) {
     run_->step = std::max(run_->step, stepped.step);
     // What a step cannot do, the next one will say to whoever can hear it.
-    if (run_->orphan == Run::Orphan::kStops) return AnswerRecover();
-    return stepped.status.ok() && stepped.finite ? TrainOnAlone() : void();
+    const bool able = stepped.status.ok() && stepped.finite;
+    return able || run_->orphan == Run::Orphan::kStops ? GoOnAlone() : void();
   }
   const bool overtaken = stepped.order != run_->last_order;
   // Which step it was is the monitor's to say, by the order that came meanwhile.

@@ -145,6 +145,16 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     // Without a barrier (worker_quantum.cc); none in lockstep, and until the view is open.
     std::optional<QuantumWorker> quantum;
     bool trains_freely = false;  // Step after step, until it is stopped.
+    // Of the last boundary, for status and for CommittedDrift.
+    float drift_squared = 0;
+    float drift_along_xi = 0;
+    // COMMIT was obeyed, and the training thread has not come to it yet: other orders wait.
+    bool settling = false;
+    // Overlap: READY was said, and this worker trains on without a word until it is known what
+    // becomes of the ring, which has its model as it was at that step.
+    bool overlapping = false;
+    std::uint64_t step_at_ready = 0;
+    bool marked = false;  // What is trained from here on is in no ring (Replica::Mark).
     // The run's step as last told, and this worker's own count then.
     std::uint64_t told_step = 0;
     std::uint64_t step_when_told = 0;
@@ -161,7 +171,6 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     Orphan orphan = Orphan::kNo;
     bool was_member = false;  // It holds drift that is its own.
     std::optional<Recovered::InDoubt> in_doubt;
-    bool marked = false;
 
     std::uint64_t fetches = 0;  // Of a base; the last one is the one that counts.
     bool adopting = false;      // The training thread takes over what was fetched.
@@ -174,18 +183,23 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     runtime::Time loan_ends{};
 
     std::uint64_t stale = 0;
-    double loss_sum = 0;
-    std::uint64_t loss_count = 0;
+    // Since the last commit, of which READY told a part.
+    struct Loss {
+      double sum = 0;
+      std::uint64_t steps = 0;
+    };
+    Loss loss;
+    Loss told_loss;
     Finished totals;
     std::optional<runtime::Time> waiting_since;
     std::optional<runtime::Time> ring_since;
-    float drift_squared = 0;
     std::optional<CommittedDrift> committed_drift;  // Of the last commit; for the next READY.
   };
 
   bool WithoutBarrier() const { return run_->config.strategy.decision == DecisionName::kQuantum; }
   bool IsOrphan() const { return run_ != nullptr && run_->orphan != Run::Orphan::kNo; }
   void BecomeOrphan();
+  void GoOnAlone();
   void TrainOnAlone();
   void AbortRingAlone();
   void AnswerRecover();
@@ -195,7 +209,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   // `body`: of an order; null: a decision.
   bool Accept(std::uint64_t number, const runtime::Fence& fence, const Order::Body* body);
   template <typename Message>
-  bool DeferredUntilRingEnds(const Message& message);
+  bool Deferred(const Message& message);
   void ObeyDeferred();
   void BorrowMoments();
   void OnLent(const Member& donor, const absl::StatusOr<Loan>& loan);
@@ -211,6 +225,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void Obey(const Prepare& prepare, const Order& order);
   void Obey(const Start& start, const Order& order);
   void Obey(const Commit& commit, const Order& order);
+  void Settle(const Commit& commit);
   void Obey(const AbortAttempt& abort, const Order& order);
   void Obey(const EvaluateMean& evaluate, const Order& order);
   void Obey(const Finish& finish, const Order& order);
@@ -231,7 +246,11 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   std::uint64_t RunStep() const;
   bool SomethingIsDue() const;
   void Speak(const std::optional<QuantumReport>& report, bool due = false);
-  void CheckDriftAndSendReady(RingPurpose purpose);
+  void NoteDrift(const LocalState& state);
+  void GetReady(const Prepare& prepare);
+  void TrainOnThroughRing();
+  void GoOnThroughRing();
+  void DropMark();
   void SendReady(RingPurpose purpose, bool finite);
   void SendReadyUnasked();
   void SendAnswer(Answer::Body body);

@@ -24,31 +24,43 @@ void Worker::SendReport(const LocalState& state, bool due) {
                      .state = state,
                      .due = due};
   report.fence.attempt = 0;
-  run_->drift_squared = state.squared_norm;
+  NoteDrift(state);
   if (!run_->trains_freely) run_->waiting_since = context_->Now();
   // Lost or refused, it is re-sent when the monitor says what it lacks.
   (void)context_->Tell(run_->monitor, report);
   run_->sent_report = std::move(report);
 }
 
-void Worker::CheckDriftAndSendReady(RingPurpose purpose) {
+void Worker::NoteDrift(const LocalState& state) {
+  run_->drift_squared = state.squared_norm;
+  run_->drift_along_xi = state.xi_id.IsNull() ? 0 : state.projection;
+}
+
+// After the step in hand. What is no number trains on in no ring.
+void Worker::GetReady(const Prepare& prepare) {
   parts_.training.Run(
-      [this, run = run_, purpose, fence = run_->fence, poster = context_->poster()] {
+      [this, run = run_, prepare, fence = run_->fence, poster = context_->poster()] {
         const bool finite = IsFinite(*run);
-        poster.Post([this, run, purpose, fence, finite] {
-          if (run == run_ && !run->ending && fence == run->fence) SendReady(purpose, finite);
+        const bool marked = finite && prepare.train_on;
+        marked ? run->replica->Mark() : run->replica->Unmark();
+        poster.Post([this, run, purpose = prepare.purpose, fence, finite, marked] {
+          if (run != run_ || run->ending || fence != run->fence || IsOrphan()) return;
+          run->marked = marked;
+          SendReady(purpose, finite);
+          if (marked) TrainOnThroughRing();
         });
       });
 }
 
 // What is no number has weight 0 in the ring, and is gone with the next base (protocol.md 6).
 void Worker::SendReady(RingPurpose purpose, bool finite) {
-  const double steps = std::max<double>(1, static_cast<double>(run_->loss_count));
+  const double steps = std::max<double>(1, static_cast<double>(run_->loss.steps));
+  run_->told_loss = run_->loss;
   SendAnswer(Ready{.purpose = purpose,
                    .step = run_->step,
                    .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
-                   .loss = finite ? run_->loss_sum / steps : 0,
+                   .loss = finite ? run_->loss.sum / steps : 0,
                    .drift = run_->committed_drift});
   runtime::HitFailpoint("worker.ready");
 }
@@ -62,7 +74,7 @@ void Worker::SendReadyUnasked() {
 void Worker::SendAnswer(Answer::Body body) {
   if (IsOrphan()) return;
   Answer answer{.fence = run_->fence, .number = ++run_->last_answer, .body = std::move(body)};
-  run_->waiting_since = context_->Now();
+  if (!run_->overlapping) run_->waiting_since = context_->Now();
   (void)context_->Tell(run_->monitor, answer);  // Re-sent when lacking, as a report is.
   run_->sent_answer = std::move(answer);
 }

@@ -58,7 +58,7 @@ void Worker::BecomeOrphan() {
   run_->orphan = Run::Orphan::kTrainsOn;
   StopWaiting();
   run_->quantum.reset();
-  run_->trains_freely = false;
+  run_->trains_freely = run_->overlapping = run_->settling = false;
   run_->sent_report.reset();
   run_->sent_answer.reset();
   run_->deferred.clear();
@@ -66,13 +66,22 @@ void Worker::BecomeOrphan() {
   recovering_.reset();
   resolving_.reset();
   if (std::exchange(pulling_, std::nullopt).has_value()) StopFetching();
-  if (run_->stepping) return;
-  if (!run_->ringing.has_value()) return TrainOnAlone();
-  // The others may complete it, and have told the head that they did: it is not given up lightly.
-  context_->After(runtime::LongestCarriage(run_->replica->layout().total),
-                  [this, run = run_, fence = *run_->ringing] {
-                    if (run == run_ && IsOrphan() && run->ringing == fence) AbortRingAlone();
-                  });
+  if (run_->ringing.has_value()) {
+    // The others may complete it, and have told the head that they did: it is not given up lightly.
+    context_->After(runtime::LongestCarriage(run_->replica->layout().total),
+                    [this, run = run_, fence = *run_->ringing] {
+                      if (run == run_ && IsOrphan() && run->ringing == fence) AbortRingAlone();
+                    });
+  }
+  GoOnAlone();
+}
+
+// After a step, and after the ring. One that reads `local` itself stops the training.
+void Worker::GoOnAlone() {
+  const bool in_ring = run_->ringing.has_value();
+  if (run_->stepping || run_->orphan == Run::Orphan::kAtRest) return;
+  if (run_->orphan == Run::Orphan::kStops) return in_ring ? void() : AnswerRecover();
+  if (!in_ring || run_->marked) TrainOnAlone();
 }
 
 // Without our DONE no head can have committed it.
@@ -103,14 +112,11 @@ absl::Status Worker::On(runtime::Context& context, const Recover& recover,
   run_->monitor.address = {.node = context.sender(), .actor = recover.monitor};
   run_->orphan = Run::Orphan::kStops;
   run_->quantum.reset();
-  run_->trains_freely = false;
+  run_->trains_freely = run_->overlapping = run_->settling = false;
   run_->interrupt = run_->last_order + 1;
   recovering_.emplace(std::move(responder));
-  if (run_->ringing.has_value()) {
-    AbortRingAlone();
-  } else if (!run_->stepping) {
-    AnswerRecover();
-  }
+  if (run_->ringing.has_value()) AbortRingAlone();
+  GoOnAlone();
   return absl::OkStatus();
 }
 
@@ -160,7 +166,7 @@ absl::Status Worker::On(runtime::Context& context, const Resolve& resolve,
   resolving_.emplace(std::move(responder));
   parts_.training.Run(
       [this, run = run_, committed, root, &transfer = parts_.transfer, poster = context.poster()] {
-        run->replica->ResolveMark(committed, root);
+        committed ? void(run->replica->Commit(root)) : run->replica->Unmark();
         if (committed && std::exchange(run->diverged, false)) {
           run->replica->ResetToBase();
           run->replica->ResetOptimizer();

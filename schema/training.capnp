@@ -204,8 +204,14 @@ struct Order {
       # Of the report that is asked for: 0, or a poll's number (quantum).
     }
 
-    prepare @4 :Purpose;
-    # Stop at the step boundary and answer READY. It is the decision of the present sequence.
+    prepare :group {
+      # Answer READY at the step boundary, and stop there. It is the decision of the present
+      # sequence.
+
+      purpose @4 :Purpose;
+      trainOn @19 :Bool;
+      # The ring is to have the model as it is there, while this worker trains on (overlap).
+    }
 
     start :group {
       # Run the ring in the order of the list. For a fixed schedule also the PREPARE.
@@ -310,6 +316,10 @@ struct Answer {
       # <u, m>; at most ‖u‖‖m‖ in size, up to rounding, which nobody relies on.
       squaredMean @25 :Float64;
       # ‖m‖², >= 0.
+      squaredEnd @26 :Float64;
+      projectionEnd @27 :Float64;
+      # ‖v‖² and <xi, v>, v being the drift as it was when that round was committed: u and what was
+      # trained while its ring ran (overlap). Both 0 for a worker that waited for it.
     }
 
     done :group {

@@ -80,6 +80,7 @@ std::vector<Order> SomeOrders() {
   const std::vector<Order::Body> bodies = {
       OpenView{.members = SomeMembers()},
       Prepare{.purpose = RingPurpose::kEvaluate},
+      Prepare{.train_on = true},
       Start{.purpose = RingPurpose::kEvaluate, .members = SomeMembers()},
       Commit{.root = kHash, .then_evaluate = true, .then_wait = true},
       AbortAttempt{.reason = "because"},
@@ -98,7 +99,9 @@ std::vector<Answer> SomeAnswers() {
       Ready{.drift =
                 CommittedDrift{
                     .round = 7,
-                    .reading = {.squared_norm = 4.5, .along_mean = -1.5, .squared_mean = 0.75}}},
+                    .reading = {.squared_norm = 4.5, .along_mean = -1.5, .squared_mean = 0.75},
+                    .squared_end = 6.5,
+                    .projection_end = -0.5}},
       Done{.root = kHash, .seconds = 1.5, .sent = SomeLedger()},
       Fail{.code = "RING_CORRUPT", .message = "edge 1 to 2"},
       Evaluated{.correct = 3, .samples = 4, .loss_sum = 2.5},
@@ -357,6 +360,7 @@ TEST(Messages, ValuesOutOfRangeAreRefused) {
   }
   EXPECT_TRUE(answer(Ready{.drift = CommittedDrift{.round = 1, .reading = {.squared_norm = -1}}}));
   EXPECT_TRUE(answer(Ready{.drift = CommittedDrift{.round = 1, .reading = {.squared_mean = -1}}}));
+  EXPECT_TRUE(answer(Ready{.drift = CommittedDrift{.round = 1, .squared_end = -1}}));
   EXPECT_TRUE(order(OpenView{}));
   EXPECT_TRUE(order(OpenView{.members = std::vector<Member>(kMaxMembers + 1)}));
   EXPECT_TRUE(order(OpenView{.members = {{.slot = kMaxMembers}}}));

@@ -57,21 +57,15 @@ TEST(Replica, WhatWasTrainedSinceTheMarkOutlivesACommit) {
   Steps(*replica, 3);  // These are in the mean.
   FillShadow(*replica, 7);
   replica->Mark();
+  EXPECT_THAT(replica->input(), Each(3 * kIntegerStep));
   Steps(*replica, 2);
-  replica->ResolveMark(/*committed=*/true, kRoot);
+  EXPECT_THAT(replica->input(), Each(3 * kIntegerStep));
+  replica->Commit(kRoot);
   EXPECT_EQ(replica->root(), kRoot);
   EXPECT_THAT(replica->base(), Each(7.0F));
   EXPECT_THAT(replica->local(), Each(7.0F + 2 * kIntegerStep));
   EXPECT_TRUE(replica->mark().empty());
   EXPECT_FALSE(replica->Summarize().xi_id.IsNull());
-}
-
-TEST(Replica, WithoutAMarkACommitTakesTheWholeDrift) {
-  const auto replica = MakeReplica();
-  Steps(*replica, 3);
-  FillShadow(*replica, 7);
-  replica->ResolveMark(/*committed=*/true, kRoot);
-  EXPECT_THAT(replica->local(), Each(7.0F));
 }
 
 TEST(Replica, ACommitTellsHowItsDriftLayToTheMean) {
@@ -92,8 +86,9 @@ TEST(Replica, AnAbortedRingLeavesTheWholeDrift) {
   FillShadow(*replica, 7);
   replica->Mark();
   Steps(*replica, 2);
-  replica->ResolveMark(/*committed=*/false, kRoot);
+  replica->Unmark();
   EXPECT_EQ(replica->root(), root);
+  EXPECT_THAT(replica->input(), Each(5 * kIntegerStep));
   EXPECT_THAT(replica->base(), Each(0.0F));
   EXPECT_THAT(replica->local(), Each(5 * kIntegerStep));
 }

@@ -109,6 +109,10 @@ const BadCase kBadCases[] = {
     {"[network]\ncredits = 0\n", "CONFIG_INVALID_VALUE", "network.credits", ""},
     {"[strategy]\nname = \"local\"\ntau = 3\ntheta = \"auto\"\n", "CONFIG_CONFLICT",
      "needs strategy.name = \"fda\"", "have no theta"},
+    {"[strategy]\noverlap = true\n", "CONFIG_CONFLICT", "needs strategy.decision = \"quantum\"",
+     ""},
+    {"[strategy]\noverlap = true\ndecision = \"quantum\"\ntheta = \"auto\"\n", "CONFIG_CONFLICT",
+     "with strategy.overlap = true they do not", "a number"},
     {"[strategy]\nsync_budget = 1.0\n", "CONFIG_INVALID_VALUE", "strategy.sync_budget", ""},
     // Without a barrier only what a member's report adds to the bound can be told.
     {"[strategy]\ndecision = \"quantum\"\nestimator = \"sketch\"\n", "CONFIG_CONFLICT",
@@ -120,7 +124,6 @@ const BadCase kBadCases[] = {
      "\"fda\", \"synchronous\", \"local\", \"clock\""},
     {"[strategy]\noutliers = \"ignore\"\n", "CONFIG_INVALID_VALUE", "one of \"warn\", \"refuse\"",
      ""},
-    {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
     {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
     {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
     {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},

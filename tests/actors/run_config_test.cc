@@ -222,12 +222,24 @@ TEST(RunConfig, TheUnusualConfigDiffersFromTheDefaultInEveryKey) {
   ASSERT_OK(config);
   for (const ConfigKey& key : ConfigKeys()) {
     const std::string name = key.FullName();
-    // These have one value in this version.
-    if (name == "run.device" || name == "strategy.decision") continue;
+    // It has one value in this version.
+    if (name == "run.device") continue;
+    // Only a few strategies do without a barrier; see AWideAreaNetwork... and OverlapIs... below.
+    if (name == "strategy.decision" || name == "strategy.overlap") continue;
     // Own data exclude a partition, a schedule of steps a last rate; see the two tests below.
     if (name == "data.placement" || name == "optimizer.final_learning_rate") continue;
     EXPECT_NE(key.get(*config), key.get(RunConfig())) << name;
   }
+}
+
+TEST(RunConfig, OverlapIsReadAndPrinted) {
+  const auto config =
+      ParseRunConfig("[strategy]\ndecision = \"quantum\"\noverlap = true\n", "c.toml");
+  ASSERT_OK(config);
+  EXPECT_TRUE(config->strategy.overlap);
+  const auto again = ParseRunConfig(ToToml(*config), "printed");
+  ASSERT_OK(again);
+  EXPECT_TRUE(again->strategy.overlap);
 }
 
 TEST(RunConfig, OwnDataAreReadAndPrinted) {

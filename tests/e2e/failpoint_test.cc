@@ -19,13 +19,29 @@ namespace {
 using nlohmann::json;
 using ::testing::Each;
 
+// Whether the workers train on while the ring runs.
+enum class Mode { kLockstep, kOverlap };
+
 // Four chunks of the ring for each of four workers; every step adds 840 to each float.
-std::vector<std::string> Counting() {
+std::vector<std::string> Counting(Mode mode = Mode::kLockstep) {
   std::vector<std::string> settings = Endless(4);
   settings.insert(settings.end(),
                   {"model.dimension=300000", "model.integer=true", "strategy.theta=1e30",
                    "strategy.max_interval=10", "network.chunk_bytes=65536", "run.min_workers=2"});
+  if (mode == Mode::kOverlap) {
+    settings.insert(settings.end(), {"strategy.decision=quantum", "strategy.overlap=true"});
+  }
   return settings;
+}
+
+struct Moment {
+  const char* failpoint;
+  Mode mode = Mode::kLockstep;
+};
+
+std::string NameOf(const testing::TestParamInfo<Moment>& info) {
+  const std::string name = NameOfFailpoint(info.param.failpoint);
+  return info.param.mode == Mode::kOverlap ? name + "_overlap" : name;
 }
 
 // The longest time between two synchronizations, and when the death was noticed, as metrics say.
@@ -54,24 +70,27 @@ json Stop(Sandbox& sandbox, Cluster& cluster, const std::string& folder) {
   return LastEvent(folder).value("result", json::object());
 }
 
-class WorkerFailpoint : public testing::TestWithParam<const char*> {};
+class WorkerFailpoint : public testing::TestWithParam<Moment> {};
 INSTANTIATE_TEST_SUITE_P(At, WorkerFailpoint,
-                         testing::Values("worker.step:50", "worker.ready:4", "ring.reduce:30",
-                                         "ring.store:30", "worker.done:4", "worker.commit:4"),
-                         [](const auto& info) { return NameOfFailpoint(info.param); });
+                         testing::Values(Moment{"worker.step:50"}, Moment{"worker.ready:4"},
+                                         Moment{"ring.reduce:30"}, Moment{"ring.store:30"},
+                                         Moment{"worker.done:4"}, Moment{"worker.commit:4"},
+                                         Moment{"ring.store:30", Mode::kOverlap},
+                                         Moment{"worker.commit:4", Mode::kOverlap}),
+                         NameOf);
 
 TEST_P(WorkerFailpoint, KilledThereTheOthersGoOnAndItIsReplaced) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 3);
-  cluster.Join(1, absl::StrCat(GetParam(), ":kill:", sandbox.folder(), "/once"));
-  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting());
+  cluster.Join(1, absl::StrCat(GetParam().failpoint, ":kill:", sandbox.folder(), "/once"));
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting(GetParam().mode));
   const std::string folder = OnlyRunFolder(cluster.runs());
   ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "join").size() == 5; }))
       << cluster.Status().dump();
   EXPECT_TRUE(std::filesystem::exists(sandbox.folder() + "/once"));
   const std::size_t syncs = EventsOf(folder, "sync").size();
   ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "sync").size() >= syncs + 5; }));
-  PrintPause(folder, GetParam());
+  PrintPause(folder, GetParam().failpoint);
   const json result = Stop(sandbox, cluster, folder);
   EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
   EXPECT_EQ(result["events"]["deaths"], 1);
@@ -102,17 +121,18 @@ TEST(StoppedWorkerInTheRing, IsLeftOutAndComesBackAsAnother) {
   EXPECT_EQ(result.value("replicas_equal", false), true) << LastEvent(folder);
 }
 
-class HeadFailpoint : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(At, HeadFailpoint, testing::Values("head.commit", "head.committed"),
-                         [](const auto& info) {
-                           return info.param == std::string("head.commit") ? "Before" : "After";
-                         });
+class HeadFailpoint : public testing::TestWithParam<Moment> {};
+INSTANTIATE_TEST_SUITE_P(At, HeadFailpoint,
+                         testing::Values(Moment{"head.commit"}, Moment{"head.committed"},
+                                         Moment{"head.commit", Mode::kOverlap},
+                                         Moment{"head.committed", Mode::kOverlap}),
+                         NameOf);
 
 // F22, F23: kill -9 right before and right after COMMIT is on the disk, before anyone hears of it.
 TEST_P(HeadFailpoint, KilledThereTheRoundIsResolvedTheSameWayByAll) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 3);
-  std::vector<std::string> settings = Counting();
+  std::vector<std::string> settings = Counting(GetParam().mode);
   settings[0] = "run.workers=3";
   const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), settings);
   const std::string folder = OnlyRunFolder(cluster.runs());
@@ -120,7 +140,7 @@ TEST_P(HeadFailpoint, KilledThereTheRoundIsResolvedTheSameWayByAll) {
   ASSERT_TRUE(Eventually([&] { return syncs() >= 3; }));
   cluster.head().Signal(SIGKILL);
   ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGKILL);
-  cluster.ResumeHead(absl::StrCat(GetParam(), ":3:kill:", sandbox.folder(), "/once"));
+  cluster.ResumeHead(absl::StrCat(GetParam().failpoint, ":3:kill:", sandbox.folder(), "/once"));
   ASSERT_EQ(cluster.head().WaitExit(), 128 + SIGKILL) << cluster.head().Describe();
   const std::size_t before = syncs();
   cluster.ResumeHead();

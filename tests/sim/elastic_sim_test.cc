@@ -170,6 +170,10 @@ class ElasticRun {
     options.longest_transit = microseconds(random.Below(2) == 0 ? 100 : 5'000);
     options.heads_return = random.Below(3) != 0;
     options.longest_transfer = milliseconds(random.Below(2) == 0 ? 1 : 300);
+    actors::StrategySection& strategy = options.config.strategy;
+    if (decision == actors::DecisionName::kQuantum && !strategy.tune_theta) {
+      strategy.overlap = random.Below(2) == 0;
+    }
     return options;
   }
 
