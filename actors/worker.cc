@@ -228,12 +228,16 @@ void Worker::Obey(const Commit& commit, const Order& order) {
 }
 
 void Worker::Settle(const Commit& commit) {
-  run_->marked = false;
-  run_->settling = run_->quantum.has_value();
+  const Quanta marks{.poll = commit.sequence, .quantum = commit.quantum};
+  const bool keeps_drift = std::exchange(run_->marked, false);
+  run_->settling = keeps_drift && run_->quantum.has_value();
+  if (run_->quantum.has_value() && !keeps_drift) {
+    // Whoever waited in the ring has no drift now, and is past no mark.
+    (void)run_->quantum->OnCommit(marks, {});
+  }
   parts_.training.Run([this, run = run_, root = commit.root, round = Number(run_->fence.round),
-                       marks = Quanta{.poll = commit.sequence, .quantum = commit.quantum},
-                       &transfer = parts_.transfer, poster = context_->poster()] {
-    const bool keeps_drift = !run->replica->mark().empty();
+                       marks, keeps_drift, &transfer = parts_.transfer,
+                       poster = context_->poster()] {
     const DriftReading reading = run->replica->Commit(root);
     runtime::HitFailpoint("worker.commit");
     if (!keeps_drift && std::exchange(run->diverged, false)) run->replica->ResetOptimizer();

@@ -113,6 +113,7 @@ absl::Status Worker::On(runtime::Context& context, const Recover& recover,
   run_->orphan = Run::Orphan::kStops;
   run_->quantum.reset();
   run_->trains_freely = run_->overlapping = run_->settling = false;
+  run_->deferred.clear();
   run_->interrupt = run_->last_order + 1;
   recovering_.emplace(std::move(responder));
   if (run_->ringing.has_value()) AbortRingAlone();
