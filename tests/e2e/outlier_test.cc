@@ -132,6 +132,38 @@ TEST(Outlier, WithShuffledLabelsIsNamedByItsFirstThreeRoundsInMetricsNotesAndSta
   EXPECT_EQ(StopAndResult(sandbox, cluster, *run)["events"]["outliers"], 1);
 }
 
+// Steps differ between members, and drifts outlive a commit; what is read is what the ring had.
+// With overlap the first rounds are shorter, and tell less.
+TEST(Outlier, IsNamedByItsThirdRoundWithoutABarrierAndSoonWithOverlapToo) {
+  for (const std::string overlap : {"false", "true"}) {
+    SCOPED_TRACE("overlap " + overlap);
+    const std::size_t rounds = overlap == "true" ? 12 : 3;
+    Sandbox sandbox;
+    Cluster cluster(sandbox, 0);
+    JoinWithShuffled(sandbox, cluster);
+    const auto run = cluster.StartEndless(
+        WriteOwnData(sandbox, kNodes),
+        std::vector<std::string>{"strategy.name=fda", "strategy.decision=quantum",
+                                 "strategy.overlap=" + overlap, "strategy.theta=2",
+                                 "model.name=lenet5"});
+    const std::string folder = OnlyRunFolder(cluster.runs());
+    // The drifts of a round are told with the one that follows.
+    ASSERT_TRUE(AwaitSynchronizations(folder, rounds + 1)) << run->Describe();
+    const json odd_slot = SlotOf(folder, kOddNode);
+    bool named = false;
+    const std::vector<json> syncs = EventsOf(folder, "sync");
+    for (std::size_t i = 0; i <= rounds; ++i) {
+      for (const json& drift : syncs[i]["drifts"]) {
+        if (drift["outlier"] == false) continue;
+        named = true;
+        EXPECT_EQ(drift["slot"], odd_slot) << drift;
+      }
+    }
+    EXPECT_TRUE(named) << syncs[rounds];
+    EXPECT_EQ(StopAndResult(sandbox, cluster, *run)["events"]["outliers"], 1);
+  }
+}
+
 TEST(Outlier, ThatIsRefusedAddsNothingAndStays) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 0);
