@@ -54,11 +54,13 @@ TEST(QuantumPolicySim, TheVarianceNeverExceedsThetaByMoreThanStepsNobodyCouldKno
     total.late_polls += outcome.late_polls;
     total.views += outcome.views;
     total.dropped += outcome.dropped;
+    total.kept += outcome.kept;
   }
   std::cout << total.steps << " steps, " << total.synchronizations
             << " synchronizations that passed " << total.passed_over << " members over, "
             << total.late_polls << " polls not answered, " << total.views << " views, "
-            << total.dropped << " reports too late\n"
+            << total.dropped << " reports too late, " << total.kept
+            << " members with drift left by a commit\n"
             << "messages per member and round: " << Quantiles(messages)
             << "\nlargest margin of a schedule, in thetas: " << Quantiles(margins)
             << "\nlargest variance of a schedule, as a share of theta and margin: "
@@ -68,6 +70,7 @@ TEST(QuantumPolicySim, TheVarianceNeverExceedsThetaByMoreThanStepsNobodyCouldKno
   EXPECT_GT(total.passed_over, 0u);
   EXPECT_GT(total.late_polls, 0u);
   EXPECT_GT(total.dropped, 0u);
+  EXPECT_GT(total.kept, 0u);
   EXPECT_GT(total.views, margins.size());
   EXPECT_GT(Quantile(variances, 0.5), 0.7);
 }

@@ -65,6 +65,8 @@ ScheduleOptions DrawSchedule(std::uint64_t seed) {
   options.ready_timeout = timeout();
   options.uneven_weights = random.Below(2) == 0;
   options.comings_and_goings = random.Below(2) == 0 ? 0 : static_cast<int>(random.Below(6));
+  options.overlap = random.Below(3) == 0;
+  options.ring_time = random.Below(500);  // Up to 50 steps.
   return options;
 }
 
@@ -187,7 +189,7 @@ void QuantumSchedule::ChangeView() {
   for (const int id : view_) checker_.member(id).weight = workers_.at(id).weight / total;
   ++outcome_.views;
   ++attempt_;
-  synchronizing_ = false;
+  synchronizing_ = ringing_ = false;
   poll_ = 0;
   checker_.Opened();
   StartPoll(monitor_.Open(weights));
@@ -214,10 +216,14 @@ void QuantumSchedule::TakeStep(int id) {
   Worker& worker = found->second;
   ++outcome_.steps;
   worker.motion.Step(checker_.member(id).drift);
-  Say(id, worker.half.AfterStep(StateOf(id)));
-  if (worker.asked_to_stop == 0) return ScheduleStep(id);
-  worker.stopped = true;
-  At(Delay(), [this, id, attempt = worker.asked_to_stop] { OnReady(id, attempt); });
+  std::optional<QuantumReport> report = worker.half.AfterStep(StateOf(id));
+  // Whoever trains through a ring says nothing.
+  if (worker.mark.empty()) Say(id, std::move(report));
+  const int attempt = std::exchange(worker.asked_to_stop, 0);
+  if (attempt != 0) At(Delay(), [this, id, attempt] { OnReady(id, attempt); });
+  if (attempt != 0 && options_.overlap) worker.mark = checker_.member(id).drift;
+  worker.stopped = attempt != 0 && !options_.overlap;
+  if (!worker.stopped) ScheduleStep(id);
 }
 
 void QuantumSchedule::ToWorker(int id, std::function<void(Worker&)> deliver) {
@@ -240,6 +246,7 @@ void QuantumSchedule::Say(int id, std::optional<QuantumReport> report) {
 void QuantumSchedule::OnPoll(int id, const QuantumPoll& poll) {
   Worker& worker = workers_.at(id);
   checker_.Answered(id);
+  worker.mark.clear();
   Say(id, worker.half.OnPoll(poll));
   Resume(id);
 }
@@ -255,6 +262,7 @@ void QuantumSchedule::OnQuanta(int id, Quanta quanta) {
 void QuantumSchedule::OnCommit(int id, const Quanta& quanta, XiId xi_id) {
   Worker& worker = workers_.at(id);
   worker.xi_id = xi_id;
+  worker.mark.clear();
   checker_.member(id).holds_marks = quanta.poll == poll_;
   std::optional<QuantumReport> report = worker.half.OnCommit(quanta, StateOf(id));
   if (options_.mutant == Mutant::kSilentAtTheMarks) report.reset();
@@ -329,28 +337,41 @@ void QuantumSchedule::Synchronize() {
 }
 
 void QuantumSchedule::OnReady(int id, int attempt) {
-  if (!synchronizing_ || attempt != attempt_) return;
+  if (!synchronizing_ || ringing_ || attempt != attempt_) return;
   ready_.insert(id);
-  if (ready_.size() == view_.size()) Commit();
+  if (ready_.size() == view_.size()) RunRing();
 }
 
 void QuantumSchedule::OnReadyDeadline(int attempt) {
-  if (!synchronizing_ || attempt != attempt_) return;
-  if (!ready_.empty()) return Commit();
+  if (!synchronizing_ || ringing_ || attempt != attempt_) return;
+  if (!ready_.empty()) return RunRing();
   At(options_.ready_timeout, [this, attempt] { OnReadyDeadline(attempt); });
 }
 
+void QuantumSchedule::RunRing() {
+  if (!options_.overlap) return Commit();
+  ringing_ = true;
+  At(options_.ring_time, [this, attempt = attempt_] {
+    if (ringing_ && attempt == attempt_) Commit();
+  });
+}
+
 void QuantumSchedule::Commit() {
-  synchronizing_ = false;
+  synchronizing_ = ringing_ = false;
   const std::vector<float> zero(options_.dimension);
   std::vector<float> mean = zero;
   float total = 0;
   for (const int id : ready_) total += workers_.at(id).weight;
   for (const int id : ready_) {
     std::vector<float>& drift = checker_.member(id).drift;
+    const std::vector<float>& mark = workers_.at(id).mark;
+    const std::vector<float> averaged = mark.empty() ? drift : mark;
     const float share = total > 0 ? workers_.at(id).weight / total : 1.0f / ready_.size();
-    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += share * drift[i];
-    drift = zero;
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      mean[i] += share * averaged[i];
+      drift[i] -= averaged[i];
+    }
+    if (drift != zero) ++outcome_.kept;
   }
   ++round_;
   const XiId xi_id =

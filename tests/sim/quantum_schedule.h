@@ -47,6 +47,8 @@ struct ScheduleOptions {
   std::uint64_t longest_delay = 0;  // Ticks of a message.
   std::uint64_t poll_timeout = 1'000'000;
   std::uint64_t ready_timeout = 1'000'000;
+  bool overlap = false;         // Members train on while the ring runs, and keep what they train.
+  std::uint64_t ring_time = 0;  // Ticks, with overlap.
   bool uneven_weights = false;
   int comings_and_goings = 0;  // Joins and deaths, half of each.
   std::uint64_t steps = 400;   // Of all members together.
@@ -62,6 +64,7 @@ struct Outcome {
   std::uint64_t passed_over = 0;
   std::uint64_t views = 0;
   std::uint64_t late_polls = 0;
+  std::uint64_t kept = 0;  // Members that kept some drift through a commit.
   std::uint64_t dropped = 0;
   std::vector<double> messages;  // State and decision, both ways, per member: of each round.
   double margin = 0;             // The largest, in thetas.
@@ -87,7 +90,8 @@ class QuantumSchedule {
     actors::XiId xi_id;
     bool alive = true;
     bool stopped = false;
-    int asked_to_stop = 0;  // The attempt at a synchronization.
+    int asked_to_stop = 0;    // The attempt at a synchronization.
+    std::vector<float> mark;  // Its drift as the ring has it; overlap, until it has its COMMIT.
     std::uint64_t last_report = 0;
   };
 
@@ -116,6 +120,7 @@ class QuantumSchedule {
   void Synchronize();
   void OnReady(int id, int attempt);
   void OnReadyDeadline(int attempt);
+  void RunRing();
   void Commit();
 
   ScheduleOptions options_;
@@ -140,6 +145,7 @@ class QuantumSchedule {
   actors::PollId poll_ = 0;  // Of the last marks; 0 while a view opens.
   bool polling_ = false;
   bool synchronizing_ = false;
+  bool ringing_ = false;
   int attempt_ = 0;
   std::set<int> ready_;
   std::uint64_t round_ = 0;
