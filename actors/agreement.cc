@@ -33,7 +33,8 @@ absl::Status CheckAgrees(const std::string& who, const ReadyToRun& ready, const 
                      "give each node samples of one shape and one set of classes: rondo join "
                      "--data DIR");
   }
-  if (ready.layout_hash != others.layout_hash || ready.total != others.total) {
+  if (ready.layout_hash != others.layout_hash || ready.total != others.total ||
+      ready.committed != others.committed) {
     return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
                      absl::StrCat(who, " built models of different layouts"),
                      "run the same build of rondo on every machine");

@@ -448,7 +448,7 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
                    .evaluated = ToString(config.run.evaluate),
                    .train_loss = summary.train_loss,
                    .bytes = summary.sent,
-                   .bytes_paper = PaperBytes(SyncPolicyOptionsOf(config, summary.trainable),
+                   .bytes_paper = PaperBytes(SyncPolicyOptionsOf(config, summary.trainable, 1),
                                              summary.trainable, summary.paper_counts),
                    .seconds = summary.seconds,
                    .seconds_by = {.compute = summary.compute_seconds,

@@ -23,6 +23,7 @@ void ReadyToRun::Encode(Wire::Builder wire) const {
   Write(transfer, wire.initTransfer());
   Write(sample_shape, wire.initSampleShape(static_cast<unsigned>(sample_shape.size())));
   Write(samples_by_class, wire.initSamplesByClass(static_cast<unsigned>(samples_by_class.size())));
+  wire.setCommitted(committed);
 }
 
 absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
@@ -32,7 +33,8 @@ absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
                      .base_root = Read(wire.getBaseRoot()),
                      .data_fingerprint = wire.getDataFingerprint(),
                      .train_samples = wire.getTrainSamples(),
-                     .test_samples = wire.getTestSamples()};
+                     .test_samples = wire.getTestSamples(),
+                     .committed = wire.getCommitted()};
   ASSIGN_OR_RETURN(message.endpoint, Read(wire.getEndpoint()));
   ASSIGN_OR_RETURN(message.transfer, Read(wire.getTransfer()));
   ASSIGN_OR_RETURN(message.sample_shape,
@@ -40,7 +42,7 @@ absl::StatusOr<ReadyToRun> ReadyToRun::Decode(Wire::Reader wire) {
   ASSIGN_OR_RETURN(message.samples_by_class,
                    ReadNumbers<std::uint64_t>(wire.getSamplesByClass(), kMaxClasses));
   if (message.trainable == 0 || message.trainable > message.total ||
-      message.total > kMaxModelFloats) {
+      message.total > message.committed || message.committed > kMaxModelFloats) {
     return absl::InvalidArgumentError("a model of an impossible size");
   }
   if (message.train_samples == 0) return absl::InvalidArgumentError("nothing to train on");

@@ -60,6 +60,7 @@ struct ReadyToRun {
   runtime::RingEndpoint transfer;
   std::vector<std::uint32_t> sample_shape;
   std::vector<std::uint64_t> samples_by_class;
+  std::uint64_t committed = 0;
 };
 
 struct Assign {

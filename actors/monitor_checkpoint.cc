@@ -49,7 +49,7 @@ void Monitor::TakeCheckpoint() {
                         .step = round_->synchronized_step(),
                         .layout_hash = reference_->layout_hash,
                         .root = round_->root(),
-                        .floats = std::make_shared<runtime::AlignedBuffer>(reference_->total)};
+                        .floats = std::make_shared<runtime::AlignedBuffer>(reference_->committed)};
   CheckpointRecord record{.run = options_.run,
                           .round = checkpoint.round,
                           .root = checkpoint.root,
@@ -59,7 +59,7 @@ void Monitor::TakeCheckpoint() {
       .root = checkpoint.root,
       .layout_hash = checkpoint.layout_hash,
       .into = checkpoint.floats->span(),
-      .deadline = context_->Now() + runtime::LongestCarriage(reference_->total),
+      .deadline = context_->Now() + runtime::LongestCarriage(reference_->committed),
       .traffic = runtime::Traffic::kCheckpoint};
   for (const Member& donor : DonorsFor(options_.transfer->endpoint().host_key, false)) {
     job.donors.push_back({donor.node, donor.endpoint});

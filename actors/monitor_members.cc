@@ -197,7 +197,8 @@ void Monitor::ReferTo(const MemberBook& member) {
 // By what `reference_` says of model and data.
 absl::Status Monitor::MakeRound() {
   const RunConfig& config = options_.config;
-  const SyncPolicyOptions policy_options = SyncPolicyOptionsOf(config, reference_->trainable);
+  const SyncPolicyOptions policy_options =
+      SyncPolicyOptionsOf(config, reference_->trainable, reference_->train_samples);
   absl::StatusOr<std::unique_ptr<MonitorPolicy>> policy = MakeMonitorPolicy(policy_options);
   if (!policy.ok()) {
     return MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(policy.status()));
@@ -218,6 +219,7 @@ absl::Status Monitor::MakeRound() {
           .head_epoch = options_.head_epoch,
           .min_workers = config.run.min_workers,
           .reports = config.strategy.name == Strategy::kFda,
+          .commits_mean = config.server.name == ServerOptimizer::kNone,
           .overlap = config.strategy.overlap,
           .refuse_outliers = config.strategy.outliers == Outliers::kRefuse,
           .weighted_samples = by_shards ? reference_->train_samples : 0,

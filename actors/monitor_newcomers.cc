@@ -30,7 +30,7 @@ void Monitor::Pull(MemberBook& member) {
   if (!member.pulled.IsNull() && member.pulled != round_->root()) ++member.races_lost;
   member.pulled = round_->root();
   if (member.races_lost >= 2) round_->WaitForNewcomer(member.races_lost, context_->Now());
-  const runtime::Duration longest = runtime::LongestCarriage(reference_->total);
+  const runtime::Duration longest = runtime::LongestCarriage(reference_->committed);
   PullBase pull{.run = options_.run,
                 .root = round_->root(),
                 .seconds = runtime::ToSeconds(longest),

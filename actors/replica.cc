@@ -24,23 +24,29 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Build(const RunConfig& config,
     }
     summarizer = *std::move(made);
   }
-  return std::unique_ptr<Replica>(
-      new Replica(std::move(trainer), std::move(summarizer), config.strategy.overlap));
+  return std::unique_ptr<Replica>(new Replica(std::move(trainer), std::move(summarizer), config));
 }
 
 Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer,
-                 bool keep_mark)
+                 const RunConfig& config)
     : trainer_(std::move(trainer)),
       summarizer_(std::move(summarizer)),
+      server_(ServerOptimizerOptionsOf(config)),
       layout_hash_(trainer_->layout().Hash()),
-      base_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
-      shadow_(std::make_shared<runtime::AlignedBuffer>(trainer_->layout().total)),
-      keep_mark_(keep_mark),
+      base_(std::make_shared<runtime::AlignedBuffer>(
+          actors::CommittedFloats(server_, trainer_->layout().total))),
+      shadow_(std::make_shared<runtime::AlignedBuffer>(base_->size())),
+      keep_mark_(config.strategy.overlap),
       direction_(summarizer_ != nullptr && summarizer_->UsesDirection()
                      ? trainer_->layout().trainable
                      : 0) {
   std::ranges::copy(local(), base_->span().begin());
-  root_ = runtime::RootOf(layout_hash_, base());
+  root_ = runtime::RootOf(layout_hash_, base_->span());
+}
+
+runtime::Hash128 Replica::TakeServerStep() {
+  ServerStep(server_, layout().total, layout().trainable, base_->span(), shadow_->span());
+  return runtime::RootOf(layout_hash_, shadow_->span());
 }
 
 std::span<const float> Replica::local() const {
@@ -59,9 +65,9 @@ bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(),
 
 DriftReading Replica::TakeDirection(const runtime::Hash128& root) {
   const DriftReading reading =
-      ReadDrift(Trainable(input()), Trainable(base()), Trainable(shadow_->span()));
+      ReadDrift(Trainable(input()), Trainable(base()), Trainable(shadow()));
   if (direction_.size() == 0) return reading;
-  const bool moved = ComputeUpdateDirection(Trainable(shadow_->span()), Trainable(base()),
+  const bool moved = ComputeUpdateDirection(Trainable(shadow()), Trainable(base()),
                                             reading.squared_mean, direction_.span());
   direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
   return reading;
@@ -96,7 +102,7 @@ void Replica::Rebase(const runtime::Hash128& root) {
 }
 
 void Replica::Mark() {
-  if (mark_.size() == 0) mark_ = runtime::AlignedBuffer(base_->size());
+  if (mark_.size() == 0) mark_ = runtime::AlignedBuffer(layout().total);
   std::ranges::copy(local(), mark_.span().begin());
   marked_ = true;
 }

@@ -7,6 +7,9 @@
 //           ring is committed (protocol.md 7): overlap, or a head that is gone; allocated only then
 //   xi      direction of the last global update (estimator `linear` only)
 //
+// With a server optimizer base and shadow hold, behind the model, what it remembers: the committed
+// state (averaging/server_optimizer.h).
+//
 // All of it belongs to the worker's training thread, except that the ring reads its input and
 // `base` and writes `shadow` from START to DONE. The input is `local`, while no step runs, or
 // `mark`. Nothing here knows of messages.
@@ -25,6 +28,7 @@
 #include "actors/averaging/drift_kernel_table.h"
 #include "actors/averaging/estimator.h"
 #include "actors/averaging/local_state.h"
+#include "actors/averaging/server_optimizer.h"
 #include "actors/run_config.h"
 #include "actors/training/trainer.h"
 #include "runtime/base/aligned_buffer.h"
@@ -63,14 +67,21 @@ class Replica {
   std::span<const float> local() const;
   // What the ring works on; see Mark.
   std::span<const float> input() const { return marked_ ? mark_.span() : local(); }
-  std::span<const float> base() const { return base_->span(); }
-  std::span<float> shadow() { return shadow_->span(); }
+  std::span<const float> base() const { return base_->span().first(layout().total); }
+  std::span<float> shadow() { return shadow_->span().first(layout().total); }
+  // Into which a base of others, the committed state, is fetched.
+  std::span<float> fetched() { return shadow_->span(); }
+  std::size_t CommittedFloats() const { return base_->size(); }
   // Empty: none.
   std::span<const float> mark() const { return marked_ ? mark_.span() : std::span<float>(); }
   std::shared_ptr<const void> shadow_owner() const { return shadow_; }
   // Sockets may still read from `shadow`: takes another vector.
   void RenewShadow() { shadow_ = std::make_shared<runtime::AlignedBuffer>(base_->size()); }
 
+  // Whether what the ring leaves in `shadow` is not yet what can be committed.
+  bool HasServerOptimizer() const { return server_.name != ServerOptimizer::kNone; }
+  // Makes it that, and returns its root. Once for each ring that is complete.
+  runtime::Hash128 TakeServerStep();
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
   // What was trained since Mark stays: local = shadow + (local - mark). Returns how the drift that
   // the ring had of this worker lies to that of the mean.
@@ -86,7 +97,7 @@ class Replica {
   void Unmark();
   // `base`, for others to fetch. A base that was offered is given up, not written to, as long as
   // someone sends from it; call ReuseOldBase once it is no longer offered.
-  runtime::TransferOffer Offer() const { return {root_, base_, base()}; }
+  runtime::TransferOffer Offer() const { return {root_, base_, base_->span()}; }
   void ReuseOldBase() {
     if (shadow_.use_count() > 1) RenewShadow();
   }
@@ -108,7 +119,8 @@ class Replica {
   void TakeShadow(const runtime::Hash128& root);
   // The trainable part of local becomes `to` + (local - from), the rest of it `to`.
   void MoveLocal(std::span<const float> from, std::span<const float> to);
-  Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer, bool keep_mark);
+  Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> summarizer,
+          const RunConfig& config);
 
   std::span<const float> Trainable(std::span<const float> all) const {
     return all.first(trainer_->layout().trainable);
@@ -116,6 +128,7 @@ class Replica {
 
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Summarizer> summarizer_;  // Null: a fixed schedule needs no states.
+  const ServerOptimizerOptions server_;
   std::uint64_t layout_hash_;
   std::shared_ptr<runtime::AlignedBuffer> base_;
   std::shared_ptr<runtime::AlignedBuffer> shadow_;

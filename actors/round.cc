@@ -316,7 +316,8 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
   const bool ending = IsEnding() && pace == Pace::kAsPlanned && !drift_left_;
   const bool parting = !leaving_.empty() && !(drift_left_ && options_.leave_with_synchronization);
   // A mean that was tested at this very step is the model that is committed: the ring is exact.
-  const bool tested_now = last_test_.has_value() && last_test_->of_mean && tested_step_ == step_;
+  const bool tested_now = options_.commits_mean && last_test_.has_value() && last_test_->of_mean &&
+                          tested_step_ == step_;
   const bool test = pace == Pace::kAsPlanned && !tested_now && (ending || EvaluationIsDue());
   const bool wait = !test && (ending || pace == Pace::kNewViewFollows || parting);
 

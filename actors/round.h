@@ -56,6 +56,7 @@ struct RoundOptions {
   std::uint32_t min_workers = 1;  // With fewer members nothing is decided.
   bool reports = true;            // Members report (fda); else they follow a fixed schedule.
   bool leave_with_synchronization = true;  // A leaver's drift is averaged in before it goes.
+  bool commits_mean = true;                // Else what a server optimizer makes of it.
   bool overlap = false;          // Without a barrier: members train on while the ring runs.
   bool refuse_outliers = false;  // Their drifts are not averaged in (averaging/drift_telemetry.h).
   // The members' weights are the sizes of their shards of so many common samples. 0: each keeps the

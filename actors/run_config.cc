@@ -13,6 +13,7 @@
 #include "actors/run_config_text.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
+#include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
 namespace actors {
@@ -151,9 +152,51 @@ bool CanDoWithoutBarrier(const StrategySection& strategy) {
   return strategy.name == Strategy::kFda && sums && strategy.theta != 0.0;
 }
 
+// What the strategies are known by: the defaults of the public code of FDA's paper, and DiLoCo's.
+ServerSection ServerOf(Strategy strategy) {
+  switch (strategy) {
+    case Strategy::kFedAvg: return {.name = ServerOptimizer::kSgd};
+    case Strategy::kFedAvgM:
+      return {.name = ServerOptimizer::kSgd, .learning_rate = 0.316, .momentum = 0.9};
+    case Strategy::kFedAdam: return {.name = ServerOptimizer::kAdam, .learning_rate = 1e-3};
+    case Strategy::kDiloco:
+      return {
+          .name = ServerOptimizer::kSgd, .learning_rate = 0.7, .momentum = 0.9, .nesterov = true};
+    case Strategy::kFda:
+    case Strategy::kSynchronous:
+    case Strategy::kLocal:
+    case Strategy::kClock:
+    case Strategy::kQsr: return {};
+  }
+  REQUIRE(false);
+}
+
+// A server optimizer that is named brings its own defaults, and not those of the strategy.
+void FillInServer(ResolvedConfig& resolved) {
+  RunConfig& config = resolved.config;
+  if (resolved.origins["server.name"] != kDefaultOrigin) {
+    if (config.server.name == ServerOptimizer::kAdam &&
+        resolved.origins["server.learning_rate"] == kDefaultOrigin) {
+      config.server.learning_rate = 1e-3;
+    }
+    return;
+  }
+  RunConfig usual;
+  usual.server = ServerOf(config.strategy.name);
+  for (const ConfigKey& key : ConfigKeys()) {
+    std::string& origin = resolved.origins[key.FullName()];
+    if (key.section != "server" || origin != kDefaultOrigin || key.get(usual) == key.get(config)) {
+      continue;
+    }
+    (void)key.set(config, key.get(usual));
+    origin = absl::StrCat("default with strategy.name = \"", ToString(config.strategy.name), "\"");
+  }
+}
+
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
+  FillInServer(resolved);
   // A barrier costs a round trip at every step, which on such a network is longer than the step.
   std::string& decision_origin = resolved.origins["strategy.decision"];
   if (decision_origin == kDefaultOrigin && config.network.profile == Profile::kWan &&
@@ -246,15 +289,42 @@ absl::Status CheckData(const RunConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckServer(const ServerSection& server) {
+  const bool moves = server.name == ServerOptimizer::kSgd && server.momentum > 0;
+  if (server.nesterov && !moves) {
+    return Conflict("server.nesterov = true has a meaning with sgd and a momentum only",
+                    "set server.momentum = 0.9, say, or leave server.nesterov out");
+  }
+  if (server.momentum > 0 && server.name != ServerOptimizer::kSgd) {
+    return Conflict(absl::StrCat("server.momentum = ", server.momentum,
+                                 " has a meaning with server.name = \"sgd\" only"),
+                    "leave server.momentum out");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckStrategy(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
-  const bool needs_tau = strategy.name == Strategy::kLocal || strategy.name == Strategy::kClock;
-  if (needs_tau && strategy.tau == 0) {
+  if (NeedsTau(strategy.name) && strategy.tau == 0) {
+    const bool by_rates = strategy.name == Strategy::kClock || strategy.name == Strategy::kQsr;
+    return Conflict(absl::StrCat("strategy.name = \"", ToString(strategy.name),
+                                 "\" needs strategy.tau, the steps between two synchronizations",
+                                 by_rates ? " at the full learning rate" : ""),
+                    "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
+  }
+  if (strategy.name == Strategy::kQsr && strategy.qsr_alpha == 0) {
+    return Conflict(
+        "strategy.name = \"qsr\" needs strategy.qsr_alpha: a round is (qsr_alpha / learning "
+        "rate)^2 "
+        "steps long, and tau at least",
+        "add strategy.qsr_alpha, optimizer.learning_rate times the root of strategy.tau, say");
+  }
+  if (CountsEpochs(strategy.name) && config.data.placement == DataPlacement::kOwn) {
     return Conflict(
         absl::StrCat("strategy.name = \"", ToString(strategy.name),
-                     "\" needs strategy.tau, the steps between two synchronizations",
-                     strategy.name == Strategy::kClock ? " at the full learning rate" : ""),
-        "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
+                     "\" has rounds of so many epochs, which with data.placement = \"own\" are "
+                     "other numbers of steps on each node"),
+        "use strategy.name = \"local\" with strategy.tau and [server] name = \"sgd\" or \"adam\"");
   }
   if (strategy.decision == DecisionName::kQuantum && !CanDoWithoutBarrier(strategy)) {
     return Conflict(
@@ -337,6 +407,7 @@ absl::Status CheckConflicts(const RunConfig& config) {
   RETURN_IF_ERROR(CheckData(config));
   RETURN_IF_ERROR(CheckOptimizer(config));
   RETURN_IF_ERROR(CheckSchedule(config));
+  RETURN_IF_ERROR(CheckServer(config.server));
   return CheckStrategy(config);
 }
 

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "actors/averaging/learning_rate.h"
+#include "actors/averaging/server_optimizer.h"
 #include "actors/averaging/sync_policy.h"
 
 namespace actors {
@@ -128,6 +129,20 @@ struct StrategySection {
   Outliers outliers = Outliers::kWarn;
   std::uint32_t sketch_rows = 5;
   std::uint32_t sketch_columns = 250;
+  double qsr_alpha = 0;    // Of qsr, which needs it; averaging/sync_policy.h.
+  double data_epochs = 1;  // Of fedavg, fedavgm and fedadam: epochs of a shard in a round.
+};
+
+// What makes the next model of a mean; averaging/server_optimizer.h. Where nothing is given, it is
+// that of the strategy.
+struct ServerSection {
+  ServerOptimizer name = ServerOptimizer::kNone;
+  double learning_rate = 1;
+  double momentum = 0;
+  bool nesterov = false;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-7;
 };
 
 enum class Profile { kLocal, kLan, kWan };
@@ -146,6 +161,7 @@ struct RunConfig {
   ModelSection model;
   OptimizerSection optimizer;
   StrategySection strategy;
+  ServerSection server;
   NetworkSection network;
 };
 
@@ -162,6 +178,7 @@ std::string ToString(EstimatorKind value);
 std::string ToString(DecisionName value);
 std::string ToString(Weighting value);
 std::string ToString(Outliers value);
+std::string ToString(ServerOptimizer value);
 std::string ToString(Profile value);
 std::string ToString(TransportName value);
 

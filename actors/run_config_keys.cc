@@ -375,8 +375,7 @@ void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddStrategyKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name),
-                        {"qsr", "fedavg", "fedavgm", "fedadam", "fda-opt", "diloco"}));
+  keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name), {"fda-opt"}));
   keys.push_back(Choice("strategy", "estimator", RONDO_AT(strategy.estimator)));
   keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision)));
   keys.push_back(Theta());
@@ -391,6 +390,20 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Integer("strategy", "sketch_rows", RONDO_AT(strategy.sketch_rows), {1, 64}));
   keys.push_back(
       Integer("strategy", "sketch_columns", RONDO_AT(strategy.sketch_columns), {16, 65536}));
+  keys.push_back(Number("strategy", "qsr_alpha", RONDO_AT(strategy.qsr_alpha), {0, 1000}));
+  keys.push_back(
+      Number("strategy", "data_epochs", RONDO_AT(strategy.data_epochs), {0, 1000, true}));
+}
+
+void AddServerKeys(std::vector<ConfigKey>& keys) {
+  keys.push_back(Choice("server", "name", RONDO_AT(server.name)));
+  keys.push_back(
+      Number("server", "learning_rate", RONDO_AT(server.learning_rate), {0, 1000, true}));
+  keys.push_back(Number("server", "momentum", RONDO_AT(server.momentum), {0, 1, false, true}));
+  keys.push_back(Switch("server", "nesterov", RONDO_AT(server.nesterov)));
+  keys.push_back(Number("server", "beta1", RONDO_AT(server.beta1), {0, 1, false, true}));
+  keys.push_back(Number("server", "beta2", RONDO_AT(server.beta2), {0, 1, false, true}));
+  keys.push_back(Number("server", "epsilon", RONDO_AT(server.epsilon), {0, 1, true}));
 }
 
 void AddNetworkKeys(std::vector<ConfigKey>& keys) {
@@ -451,6 +464,7 @@ const std::vector<ConfigKey>& ConfigKeys() {
     AddModelKeys(list);
     AddOptimizerKeys(list);
     AddStrategyKeys(list);
+    AddServerKeys(list);
     AddNetworkKeys(list);
     return list;
   }();
@@ -471,14 +485,9 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {"model.init",
-                                                 "model.dropout",
-                                                 "model.average_buffers",
-                                                 "strategy.theta_lr_exponent",
-                                                 "strategy.qsr_alpha",
-                                                 "strategy.data_epochs",
-                                                 "strategy.participants",
-                                                 "strategy.server"};
+  static const std::vector<std::string> names = {
+      "model.init", "model.dropout", "model.average_buffers", "strategy.theta_lr_exponent",
+      "strategy.participants"};
   return names;
 }
 

@@ -62,10 +62,12 @@ const Names<Schedule>& NamesOf(Schedule) {
 }
 
 const Names<Strategy>& NamesOf(Strategy) {
-  static const Names<Strategy> names = {{Strategy::kFda, "fda"},
-                                        {Strategy::kSynchronous, "synchronous"},
-                                        {Strategy::kLocal, "local"},
-                                        {Strategy::kClock, "clock"}};
+  static const Names<Strategy> names = {
+      {Strategy::kFda, "fda"},         {Strategy::kSynchronous, "synchronous"},
+      {Strategy::kLocal, "local"},     {Strategy::kClock, "clock"},
+      {Strategy::kQsr, "qsr"},         {Strategy::kFedAvg, "fedavg"},
+      {Strategy::kFedAvgM, "fedavgm"}, {Strategy::kFedAdam, "fedadam"},
+      {Strategy::kDiloco, "diloco"}};
   return names;
 }
 
@@ -94,6 +96,13 @@ const Names<Outliers>& NamesOf(Outliers) {
   return names;
 }
 
+const Names<ServerOptimizer>& NamesOf(ServerOptimizer) {
+  static const Names<ServerOptimizer> names = {{ServerOptimizer::kNone, "none"},
+                                               {ServerOptimizer::kSgd, "sgd"},
+                                               {ServerOptimizer::kAdam, "adam"}};
+  return names;
+}
+
 const Names<Profile>& NamesOf(Profile) {
   static const Names<Profile> names = {
       {Profile::kLocal, "local"}, {Profile::kLan, "lan"}, {Profile::kWan, "wan"}};
@@ -118,6 +127,7 @@ std::string ToString(EstimatorKind value) { return NameOf(value); }
 std::string ToString(DecisionName value) { return NameOf(value); }
 std::string ToString(Weighting value) { return NameOf(value); }
 std::string ToString(Outliers value) { return NameOf(value); }
+std::string ToString(ServerOptimizer value) { return NameOf(value); }
 std::string ToString(Profile value) { return NameOf(value); }
 std::string ToString(TransportName value) { return NameOf(value); }
 

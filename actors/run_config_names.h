@@ -28,6 +28,7 @@ const Names<EstimatorKind>& NamesOf(EstimatorKind);
 const Names<DecisionName>& NamesOf(DecisionName);
 const Names<Weighting>& NamesOf(Weighting);
 const Names<Outliers>& NamesOf(Outliers);
+const Names<ServerOptimizer>& NamesOf(ServerOptimizer);
 const Names<Profile>& NamesOf(Profile);
 const Names<TransportName>& NamesOf(TransportName);
 

@@ -14,16 +14,32 @@ EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t train
                      .seed = config.run.seed}};
 }
 
-SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable) {
+SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable,
+                                      std::uint64_t samples) {
   const bool of_mean = config.run.evaluate == EvaluateWhat::kMean;
   return {.strategy = config.strategy.name,
           .estimator = EstimatorOptionsOf(config, trainable),
           .theta = ThetaFor(config, trainable),
           .max_interval = config.strategy.max_interval.value_or(0),
           .tau = config.strategy.tau,
+          .qsr_alpha = config.strategy.qsr_alpha,
+          .epochs = config.strategy.data_epochs,
+          .samples = samples,
+          .shards = config.run.workers,
+          .batch = config.optimizer.batch,
           .schedule = LearningRateScheduleOf(config),
           .max_steps = config.run.max_steps,
           .evaluate_every = of_mean ? config.run.evaluate_every : 0};
+}
+
+ServerOptimizerOptions ServerOptimizerOptionsOf(const RunConfig& config) {
+  return {.name = config.server.name,
+          .learning_rate = config.server.learning_rate,
+          .momentum = config.server.momentum,
+          .nesterov = config.server.nesterov,
+          .beta1 = config.server.beta1,
+          .beta2 = config.server.beta2,
+          .epsilon = config.server.epsilon};
 }
 
 std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config) {

@@ -7,6 +7,7 @@
 
 #include "actors/averaging/estimator.h"
 #include "actors/averaging/learning_rate.h"
+#include "actors/averaging/server_optimizer.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/averaging/theta_tuner.h"
 #include "actors/run_config.h"
@@ -18,8 +19,11 @@ namespace actors {
 // `trainable` is d, the floats of the trainable part.
 EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t trainable);
 // Both halves of the policy are made from these. `evaluate_every` is 0 unless the mean is tested:
-// a test of the last synchronized model needs no boundary of its own.
-SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable);
+// a test of the last synchronized model needs no boundary of its own. `samples`: of the common
+// training set.
+SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable,
+                                      std::uint64_t samples);
+ServerOptimizerOptions ServerOptimizerOptionsOf(const RunConfig& config);
 // None unless theta = "auto".
 std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config);
 LearningRateSchedule LearningRateScheduleOf(const RunConfig& config);

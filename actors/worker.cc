@@ -188,6 +188,26 @@ void Worker::Obey(const Start& start, const Order& order) {
 
 void Worker::OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
                         absl::StatusOr<runtime::RingResult> result) {
+  if (result.ok() && purpose == RingPurpose::kSynchronize && run_->replica->HasServerOptimizer()) {
+    TakeServerStep(fence, *result);
+  } else {
+    OnRoundDone(fence, purpose, result);
+  }
+}
+
+// As long as that takes it counts as a part of the ring.
+void Worker::TakeServerStep(const runtime::Fence& fence, const runtime::RingResult& result) {
+  parts_.training.Run([this, run = run_, fence, result = runtime::RingResult(result),
+                       poster = context_->poster()]() mutable {
+    result.root = run->replica->TakeServerStep();
+    poster.Post([this, run, fence, result] {
+      if (run == run_) OnRoundDone(fence, RingPurpose::kSynchronize, result);
+    });
+  });
+}
+
+void Worker::OnRoundDone(const runtime::Fence& fence, RingPurpose purpose,
+                         const absl::StatusOr<runtime::RingResult>& result) {
   run_->ringing.reset();
   if (runtime::ShadowInUse(result.status())) run_->replica->RenewShadow();
   const bool complete = result.ok() && !run_->aborting;

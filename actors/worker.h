@@ -256,6 +256,9 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
   void SendAnswer(Answer::Body body);
   void OnRingDone(const runtime::Fence& fence, RingPurpose purpose,
                   absl::StatusOr<runtime::RingResult> result);
+  void TakeServerStep(const runtime::Fence& fence, const runtime::RingResult& result);
+  void OnRoundDone(const runtime::Fence& fence, RingPurpose purpose,
+                   const absl::StatusOr<runtime::RingResult>& result);
   void Evaluate(bool shadow);
   void SendModel(const std::string& path, std::uint64_t offset);
   void SendFinished();

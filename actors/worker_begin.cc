@@ -57,8 +57,8 @@ void Worker::OnBuilt(absl::StatusOr<std::unique_ptr<Replica>> built) {
     return;
   }
   run_->replica = *std::move(built);
-  absl::StatusOr<std::unique_ptr<WorkerPolicy>> policy =
-      MakeWorkerPolicy(SyncPolicyOptionsOf(run_->config, run_->replica->layout().trainable));
+  absl::StatusOr<std::unique_ptr<WorkerPolicy>> policy = MakeWorkerPolicy(SyncPolicyOptionsOf(
+      run_->config, run_->replica->layout().trainable, run_->replica->Data().train_samples));
   if (!policy.ok()) {
     responder.Answer(
         MakeError("CONFIG_CONFLICT", Exit::kUsage, runtime::MessageOf(policy.status())));
@@ -84,7 +84,8 @@ ReadyToRun Worker::Describe() const {
           .endpoint = parts_.ring.endpoint(),
           .transfer = parts_.transfer.endpoint(),
           .sample_shape = data.sample_shape,
-          .samples_by_class = data.shard_samples_by_class};
+          .samples_by_class = data.shard_samples_by_class,
+          .committed = run_->replica->CommittedFloats()};
 }
 
 absl::Status Worker::On(runtime::Context& context, const PullBase& pull,
@@ -111,7 +112,7 @@ void Worker::FetchBase() {
   }
   runtime::TransferJob job{.root = pull.root,
                            .layout_hash = run_->replica->layout_hash(),
-                           .into = run_->replica->shadow(),
+                           .into = run_->replica->fetched(),
                            .deadline = context_->Now() + runtime::FromSeconds(pull.seconds)};
   for (const Member& donor : pull.donors) job.donors.push_back({donor.node, donor.endpoint});
   parts_.transfer.Fetch(std::move(job), [this, run = run_, fetch = ++run_->fetches,

@@ -108,6 +108,8 @@ struct ReadyToRun {
   samplesByClass @10 :List(UInt64);
   # Training samples of its shard, 0 to 4096 classes; as many classes on all members. Before its
   # first view a shard of the common set is all of it.
+  committed @11 :UInt64;
+  # Floats of the committed state, >= total: the model, and what a server optimizer remembers.
 }
 
 struct PullBase {

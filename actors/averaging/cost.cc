@@ -27,7 +27,12 @@ std::uint64_t FullRateInterval(const SyncPolicyOptions& options, std::uint64_t p
     }
     case Strategy::kSynchronous: return 1;
     case Strategy::kLocal:
+    case Strategy::kDiloco:
     case Strategy::kClock: return std::min(options.tau, steps);
+    case Strategy::kQsr:
+    case Strategy::kFedAvg:
+    case Strategy::kFedAvgM:
+    case Strategy::kFedAdam: break;
   }
   REQUIRE(false);
 }
@@ -85,6 +90,13 @@ std::optional<std::uint64_t> PredictSynchronizations(const SyncPolicyOptions& op
                                                      std::uint64_t parameters,
                                                      std::uint64_t steps) {
   REQUIRE(steps >= 1);
+  if (options.strategy == Strategy::kQsr || CountsEpochs(options.strategy)) {
+    if (steps > kMostStepsForetold) return std::nullopt;
+    SyncPolicyOptions whole_run = options;
+    whole_run.max_steps = steps;
+    whole_run.evaluate_every = 0;
+    return CountSynchronizations(whole_run);
+  }
   const bool by_rates = options.strategy == Strategy::kFda || options.strategy == Strategy::kClock;
   const std::uint64_t cap = by_rates ? options.max_interval : 0;
   std::uint64_t interval = std::max<std::uint64_t>(FullRateInterval(options, parameters, steps), 1);

@@ -2,6 +2,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 #include <utility>
@@ -87,12 +88,35 @@ class FdaMonitorPolicy final : public MonitorPolicy {
   std::unique_ptr<Estimator> estimator_;
 };
 
-// Steps after which a fixed schedule synchronizes whatever their rates are; 0: never.
-std::uint64_t Interval(const SyncPolicyOptions& options) {
+// Of the largest shard, rounded up to whole batches.
+std::uint64_t StepsInEpochs(const SyncPolicyOptions& options) {
+  const std::uint64_t shard = (options.samples + options.shards - 1) / options.shards;
+  const std::uint64_t epoch = (shard + options.batch - 1) / options.batch;
+  return std::max<std::uint64_t>(
+      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(epoch))));
+}
+
+// With the same bits on every machine: * / and floor.
+std::uint64_t QuadraticInterval(const SyncPolicyOptions& options, std::uint64_t first_step) {
+  const double ratio = options.qsr_alpha / LearningRateAt(options.schedule, first_step);
+  const double steps = std::floor(ratio * ratio);
+  // Written so that the rate's being 0 makes it the rest of the run.
+  if (!(steps < static_cast<double>(options.max_steps))) return options.max_steps;
+  return std::max(options.tau, static_cast<std::uint64_t>(steps));
+}
+
+// Steps after which a fixed schedule synchronizes, but for what `clock` adds; 0: never.
+std::uint64_t Interval(const SyncPolicyOptions& options, const Boundary& at) {
   switch (options.strategy) {
     case Strategy::kSynchronous: return 1;
-    case Strategy::kLocal: return options.tau;
+    case Strategy::kLocal:
+    case Strategy::kDiloco: return options.tau;
     case Strategy::kClock: return options.max_interval;
+    case Strategy::kQsr:
+      return QuadraticInterval(options, at.step - at.steps_since_synchronization + 1);
+    case Strategy::kFedAvg:
+    case Strategy::kFedAvgM:
+    case Strategy::kFedAdam: return StepsInEpochs(options);
     case Strategy::kFda: break;
   }
   REQUIRE(false);
@@ -145,7 +169,7 @@ class FixedWorkerPolicy final : public WorkerPolicy {
 
  private:
   bool IsDue(const Boundary& at) {
-    const std::uint64_t interval = Interval(options_);
+    const std::uint64_t interval = Interval(options_, at);
     return (interval != 0 && at.steps_since_synchronization >= interval) ||
            (options_.strategy == Strategy::kClock && clock_.IsDue(at));
   }
@@ -160,8 +184,8 @@ class FixedMonitorPolicy final : public MonitorPolicy {
 
   Verdict Decide(const Ballot& ballot) const override {
     const bool clock = options_.strategy == Strategy::kClock;
-    std::string rule =
-        DueByRule(ballot, options_.max_steps, Interval(options_), clock ? "max_interval" : "tau");
+    std::string rule = DueByRule(ballot, options_.max_steps, Interval(options_, ballot.boundary),
+                                 clock ? "max_interval" : "the interval");
     if (!rule.empty()) return Synchronize(0, std::move(rule));
     if (clock && RateClock(options_).IsDue(ballot.boundary)) {
       return Synchronize(0,
@@ -187,12 +211,36 @@ absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
       }
       return CheckEstimatorOptions(options.estimator);
     case Strategy::kSynchronous: return absl::OkStatus();
+    case Strategy::kQsr:
+      if (!(options.qsr_alpha > 0) || !std::isfinite(options.qsr_alpha)) {
+        return absl::InvalidArgumentError("qsr_alpha must be a number above 0");
+      }
+      [[fallthrough]];
     case Strategy::kLocal:
+    case Strategy::kDiloco:
     case Strategy::kClock:
       if (options.tau == 0) return absl::InvalidArgumentError("tau must be at least 1");
       return absl::OkStatus();
+    case Strategy::kFedAvg:
+    case Strategy::kFedAvgM:
+    case Strategy::kFedAdam:
+      if (!(options.epochs > 0) || options.samples == 0 || options.shards == 0 ||
+          options.batch == 0) {
+        return absl::InvalidArgumentError("a round must have epochs, samples and batches");
+      }
+      return absl::OkStatus();
   }
   REQUIRE(false);
+}
+
+bool CountsEpochs(Strategy strategy) {
+  return strategy == Strategy::kFedAvg || strategy == Strategy::kFedAvgM ||
+         strategy == Strategy::kFedAdam;
+}
+
+bool NeedsTau(Strategy strategy) {
+  return strategy == Strategy::kLocal || strategy == Strategy::kClock ||
+         strategy == Strategy::kQsr || strategy == Strategy::kDiloco;
 }
 
 double GuidelineTheta(std::size_t parameters, double learning_rate) {

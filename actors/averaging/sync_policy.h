@@ -4,7 +4,12 @@
 // `fda` reports a state after every step and synchronizes when the estimate passes theta (the
 // paper's Algorithm 1). `synchronous`, `local` and `clock` are fixed schedules: a worker answers
 // READY unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of
-// halves.
+// halves. What the mean becomes then is another part (server_optimizer.h): `fedavg`, `fedavgm` and
+// `fedadam` are a fixed schedule of so many epochs of a shard, `diloco` one of tau steps.
+//
+// `qsr` (the quadratic synchronization rule, arXiv 2310.14423) is a fixed schedule whose rounds
+// grow as rates fall: max(tau, floor((qsr_alpha / eta)²)) steps, eta being the rate of the first of
+// them.
 //
 // `clock` synchronizes as soon as sum eta_t² >= tau · eta_0² over the steps since the last
 // synchronization: where workers diffuse, which is what fda measures, that sum is the variance but
@@ -30,7 +35,22 @@
 
 namespace actors {
 
-enum class Strategy { kFda, kSynchronous, kLocal, kClock };
+enum class Strategy {
+  kFda,
+  kSynchronous,
+  kLocal,
+  kClock,
+  kQsr,
+  kFedAvg,
+  kFedAvgM,
+  kFedAdam,
+  kDiloco,
+};
+
+// Whether a round is so many epochs long.
+bool CountsEpochs(Strategy strategy);
+// Whether SyncPolicyOptions::tau has a meaning.
+bool NeedsTau(Strategy strategy);
 
 struct SyncPolicyOptions {
   Strategy strategy = Strategy::kFda;
@@ -39,9 +59,17 @@ struct SyncPolicyOptions {
   double theta = 0;
   // fda, clock: steps between two synchronizations at most; 0 = no cap.
   std::uint64_t max_interval = 0;
-  // local: steps between two synchronizations; clock: those that it would be at the full rate.
+  // local, diloco: steps between two synchronizations; clock: those that it would be at the full
+  // rate; qsr: the fewest.
   std::uint64_t tau = 1;
-  LearningRateSchedule schedule;     // clock.
+  double qsr_alpha = 0;  // qsr; in units of the rate.
+  // fedavg, fedavgm, fedadam: epochs in a round, of one of so many even shards of the samples. The
+  // shards are those of the members that were asked for: a round is as long for whoever is there.
+  double epochs = 1;
+  std::uint64_t samples = 1;
+  std::uint64_t shards = 1;
+  std::uint64_t batch = 1;           // Samples of a step.
+  LearningRateSchedule schedule;     // clock, qsr.
   std::uint64_t max_steps = 1;       // The run ends with a synchronization at this step.
   std::uint64_t evaluate_every = 0;  // Steps; 0 = never.
 };

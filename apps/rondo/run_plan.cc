@@ -29,7 +29,8 @@ Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescri
   actors::RunConfig other = config;
   other.strategy.name = strategy;
   other.strategy.tau = tau;
-  const actors::SyncPolicyOptions options = actors::SyncPolicyOptionsOf(other, training.parameters);
+  const actors::SyncPolicyOptions options =
+      actors::SyncPolicyOptionsOf(other, training.parameters, training.train_samples);
   Prediction prediction{.strategy = strategy, .tau = tau};
   if (!Foretells(strategy, config)) return prediction;
   prediction.syncs =
@@ -40,14 +41,11 @@ Prediction Predict(const actors::RunConfig& config, const actors::TrainingDescri
   return prediction;
 }
 
-bool HasTau(Strategy strategy) {
-  return strategy == Strategy::kLocal || strategy == Strategy::kClock;
-}
-
 std::string NameOf(const Prediction& prediction) {
   const std::string name = actors::ToString(prediction.strategy);
-  return HasTau(prediction.strategy) ? absl::StrCat(name, ", tau ", FormatCount(prediction.tau))
-                                     : name;
+  return actors::NeedsTau(prediction.strategy)
+             ? absl::StrCat(name, ", tau ", FormatCount(prediction.tau))
+             : name;
 }
 
 std::string RenderSamples(const actors::TrainingDescription& training) {
@@ -116,8 +114,9 @@ absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
     tau = (config.run.max_steps + *syncs - 1) / *syncs;
   }
   if (tau != 0) plan.predictions.push_back(Predict(config, plan.training, Strategy::kLocal, tau));
-  if (config.strategy.name == Strategy::kClock) {
-    plan.predictions.push_back(Predict(config, plan.training, Strategy::kClock, tau));
+  const Strategy name = config.strategy.name;
+  if (name != Strategy::kFda && name != Strategy::kLocal && name != Strategy::kSynchronous) {
+    plan.predictions.push_back(Predict(config, plan.training, name, tau));
   }
   plan.predictions.push_back(Predict(config, plan.training, Strategy::kSynchronous, 0));
   return plan;
@@ -145,6 +144,11 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
                     plan.theta_is_given ? ", as given\n"
                                         : ", by the guideline 4.91e-5 d (learning_rate/1e-3)^2\n");
   }
+  if (config.server.name != actors::ServerOptimizer::kNone) {
+    absl::StrAppend(&text, "the mean of a round is stepped to by ",
+                    actors::ToString(config.server.name), ", learning rate ",
+                    FormatNumber(config.server.learning_rate), "\n");
+  }
   return absl::StrCat(text, "\n", has_data && known ? RenderSamples(training) + "\n" : "",
                       RenderPredictions(plan, config));
 }
@@ -171,7 +175,7 @@ std::string PlanToJson(const RunPlan& plan) {
   json["predicted"] = nlohmann::ordered_json::object();
   for (const Prediction& prediction : plan.predictions) {
     nlohmann::ordered_json bytes;
-    if (HasTau(prediction.strategy)) bytes["tau"] = prediction.tau;
+    if (actors::NeedsTau(prediction.strategy)) bytes["tau"] = prediction.tau;
     if (prediction.syncs.has_value()) {
       bytes["syncs"] = *prediction.syncs;
       bytes["bytes"] = {{"ring", prediction.bytes.ring},

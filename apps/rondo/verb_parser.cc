@@ -101,7 +101,7 @@ void VerbParser::AllowJsonl() {
 }
 
 void VerbParser::Redirect(const std::string& flag, const std::string& hint) {
-  redirects_[flag] = hint;
+  redirects_.try_emplace(flag, hint);
 }
 
 void VerbParser::Footer(const std::string& text) { app_->footer(text); }

@@ -35,6 +35,7 @@ class VerbParser {
   void Switch(const std::string& flag, bool* value, const std::string& help);
   void AllowJsonl();
   // A flag that people expect and that is spelled otherwise: `hint` says how.
+  // Of two for one flag the first counts.
   void Redirect(const std::string& flag, const std::string& hint);
   // Stands below the flags in the help.
   void Footer(const std::string& text);

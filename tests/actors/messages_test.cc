@@ -153,7 +153,8 @@ ReadyToRun SomeReadyToRun() {
           .test_samples = 6,
           .endpoint = {.tcp = "tcp://10.0.0.1:4000"},
           .sample_shape = {28, 29},
-          .samples_by_class = {3, 0, 1ull << 40}};
+          .samples_by_class = {3, 0, 1ull << 40},
+          .committed = 10};
 }
 
 void ExpectEqual(const runtime::Drops& got, const runtime::Drops& want) {
@@ -293,6 +294,7 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(same->layout_hash, ready.layout_hash);
   EXPECT_EQ(same->trainable, ready.trainable);
   EXPECT_EQ(same->total, ready.total);
+  EXPECT_EQ(same->committed, ready.committed);
   EXPECT_EQ(same->base_root, ready.base_root);
   EXPECT_EQ(same->data_fingerprint, ready.data_fingerprint);
   EXPECT_EQ(same->train_samples, ready.train_samples);
@@ -381,15 +383,16 @@ TEST(Messages, ValuesOutOfRangeAreRefused) {
 
   EXPECT_TRUE(refused(Assign{.slot = kMaxMembers}));
   EXPECT_TRUE(refused(Assign{.config = std::string(100'000, 'x')}));
-  EXPECT_TRUE(refused(ReadyToRun{.trainable = 0, .total = 1}));
-  EXPECT_TRUE(refused(ReadyToRun{.trainable = 2, .total = 1}));
-  EXPECT_TRUE(refused(ReadyToRun{.trainable = 1, .total = kMaxModelFloats + 1}));
+  EXPECT_TRUE(refused(ReadyToRun{.trainable = 0, .total = 1, .train_samples = 1, .committed = 1}));
+  EXPECT_TRUE(refused(ReadyToRun{.trainable = 2, .total = 1, .train_samples = 1, .committed = 1}));
   const auto ready = [&](auto spoil) {
     ReadyToRun message = SomeReadyToRun();
     spoil(message);
     return refused(message);
   };
   EXPECT_TRUE(ready([](ReadyToRun& message) { message.train_samples = 0; }));
+  EXPECT_TRUE(ready([](ReadyToRun& message) { message.committed = message.total - 1; }));
+  EXPECT_TRUE(ready([](ReadyToRun& message) { message.committed = kMaxModelFloats + 1; }));
   EXPECT_TRUE(ready([](ReadyToRun& message) { message.sample_shape.resize(9); }));
   EXPECT_TRUE(ready([](ReadyToRun& message) { message.samples_by_class.resize(4097); }));
   EXPECT_TRUE(

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 
 #include "actors/run_config_keys.h"
 #include "runtime/base/error.h"
@@ -196,6 +197,16 @@ weighting = "samples"
 outliers = "refuse"
 sketch_rows = 7
 sketch_columns = 100
+qsr_alpha = 0.25
+data_epochs = 2.5
+[server]
+name = "sgd"
+learning_rate = 0.7
+momentum = 0.9
+nesterov = true
+beta1 = 0.8
+beta2 = 0.7
+epsilon = 1e-8
 [network]
 profile = "wan"
 transport = "ipc"
@@ -230,6 +241,47 @@ TEST(RunConfig, TheUnusualConfigDiffersFromTheDefaultInEveryKey) {
     if (name == "data.placement" || name == "optimizer.final_learning_rate") continue;
     EXPECT_NE(key.get(*config), key.get(RunConfig())) << name;
   }
+}
+
+// Those of the public code of FDA's paper, and DiLoCo's.
+TEST(RunConfig, AStrategyBringsItsServerOptimizerUnlessOneIsNamed) {
+  struct Usual {
+    std::string strategy;
+    ServerOptimizer name;
+    double learning_rate, momentum;
+    bool nesterov;
+  };
+  for (const Usual& usual :
+       std::initializer_list<Usual>{{"fedavg", ServerOptimizer::kSgd, 1, 0, false},
+                                    {"fedavgm", ServerOptimizer::kSgd, 0.316, 0.9, false},
+                                    {"fedadam", ServerOptimizer::kAdam, 1e-3, 0, false},
+                                    {"diloco", ServerOptimizer::kSgd, 0.7, 0.9, true},
+                                    {"local", ServerOptimizer::kNone, 1, 0, false}}) {
+    const std::string text = "[strategy]\ntau = 5\nname = \"" + usual.strategy + "\"\n";
+    const auto resolved = ResolveRunConfig(FromText(text));
+    ASSERT_OK(resolved);
+    const ServerSection& server = resolved->config.server;
+    EXPECT_EQ(server.name, usual.name) << text;
+    EXPECT_EQ(server.learning_rate, usual.learning_rate) << text;
+    EXPECT_EQ(server.momentum, usual.momentum) << text;
+    EXPECT_EQ(server.nesterov, usual.nesterov) << text;
+    const auto again = ParseRunConfig(ToToml(resolved->config), "printed");
+    ASSERT_OK(again);
+    EXPECT_EQ(ToToml(*again), ToToml(resolved->config));
+    const auto other =
+        ResolveRunConfig(FromText(text + "[server]\nname = \"adam\"\nbeta1 = 0.5\n"));
+    ASSERT_OK(other);
+    EXPECT_EQ(other->config.server.name, ServerOptimizer::kAdam);
+    EXPECT_EQ(other->config.server.learning_rate, 1e-3);
+    EXPECT_EQ(other->config.server.momentum, 0);
+    EXPECT_EQ(other->config.server.beta1, 0.5);
+  }
+  const auto part =
+      ResolveRunConfig(FromText("[strategy]\nname = \"fedavgm\"\n[server]\nmomentum = 0.5\n"));
+  ASSERT_OK(part);
+  EXPECT_EQ(part->config.server.learning_rate, 0.316);
+  EXPECT_EQ(part->config.server.momentum, 0.5);
+  EXPECT_EQ(part->origins.at("server.learning_rate"), "default with strategy.name = \"fedavgm\"");
 }
 
 TEST(RunConfig, OverlapIsReadAndPrinted) {

@@ -174,6 +174,8 @@ class ElasticRun {
     if (decision == actors::DecisionName::kQuantum && !strategy.tune_theta) {
       strategy.overlap = random.Below(2) == 0;
     }
+    // One that takes the mean as it is, so that steps can be counted; but it takes it for itself.
+    if (random.Below(4) == 0) options.config.server.name = actors::ServerOptimizer::kSgd;
     return options;
   }
 

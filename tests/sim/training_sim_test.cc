@@ -49,7 +49,27 @@ constexpr Kind kKinds[] = {
     {"Synchronous", Strategy::kSynchronous},
     {"Local", Strategy::kLocal},
     {"Clock", Strategy::kClock},
+    {"Qsr", Strategy::kQsr},
+    {"FedAvgM", Strategy::kFedAvgM},
+    {"FedAdam", Strategy::kFedAdam},
+    {"Diloco", Strategy::kDiloco},
 };
+
+// What is published as that strategy, or a server optimizer of another one.
+void DrawServer(const Kind& kind, runtime::SeededRandom& random, RunConfig& config) {
+  if (kind.strategy == Strategy::kFedAdam) {
+    config.server = {.name = actors::ServerOptimizer::kAdam, .learning_rate = 0.01};
+  } else if (kind.strategy == Strategy::kFedAvgM || kind.strategy == Strategy::kDiloco) {
+    config.server = {.name = actors::ServerOptimizer::kSgd,
+                     .learning_rate = 0.7,
+                     .momentum = 0.9,
+                     .nesterov = kind.strategy == Strategy::kDiloco};
+  } else if (random.Below(8) == 0) {
+    config.server = {.name = actors::ServerOptimizer::kSgd, .learning_rate = 0.5};
+  }
+  // Then not every step is in the model as a whole.
+  if (config.server.name != actors::ServerOptimizer::kNone) config.model.integer = false;
+}
 
 // One of `values`.
 template <typename T, std::size_t N>
@@ -109,6 +129,9 @@ RunConfig DrawConfig(const Kind& kind, runtime::SeededRandom& random) {
   config.network.chunk_bytes = 65536;
   config.network.credits = 1 + static_cast<std::uint32_t>(random.Below(4));
   DrawStrategy(kind, random, config);
+  config.strategy.qsr_alpha = config.optimizer.learning_rate * (1 + 2 * random.Fraction());
+  config.strategy.data_epochs = static_cast<double>(config.strategy.tau);
+  DrawServer(kind, random, config);
   return config;
 }
 
@@ -156,7 +179,7 @@ void ExpectTheRunOfThePlainLoop(TrainingCluster& cluster, const RunConfig& confi
     EXPECT_EQ(cluster.replica(slot)->root(), record.summary->root);
   }
   EXPECT_EQ(record.summary->root,
-            runtime::RootOf(cluster.replica(0)->layout_hash(), cluster.base(0)));
+            runtime::RootOf(cluster.replica(0)->layout_hash(), cluster.replica(0)->Offer().floats));
   if (config.model.integer) ExpectEveryStepCommittedOnce(cluster, config);
 }
 

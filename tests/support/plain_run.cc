@@ -23,7 +23,9 @@ using actors::RunConfig;
 class Models {
  public:
   explicit Models(const RunConfig& config)
-      : schedule_(actors::LearningRateScheduleOf(config)), weights_(config.run.workers, 1.0F) {
+      : schedule_(actors::LearningRateScheduleOf(config)),
+        server_(actors::ServerOptimizerOptionsOf(config)),
+        weights_(config.run.workers, 1.0F) {
     for (std::uint32_t rank = 0; rank < config.run.workers; ++rank) {
       trainers_.push_back(std::make_unique<QuadraticTrainer>(actors::TrainingOptionsOf(config)));
       REQUIRE(trainers_.back()
@@ -31,6 +33,8 @@ class Models {
                   .ok());
     }
     base_ = LocalOf(0);
+    committed_ = base_;
+    committed_.resize(actors::CommittedFloats(server_, base_.size()));
     direction_.resize(base_.size());
     states_.resize(trainers_.size());
     const EstimatorOptions options = actors::EstimatorOptionsOf(config, base_.size());
@@ -57,16 +61,21 @@ class Models {
   void Synchronize() {
     std::vector<std::vector<float>> locals;
     for (std::size_t k = 0; k < trainers_.size(); ++k) locals.push_back(LocalOf(k));
-    std::vector<float> mean = runtime::ReduceInRingOrder(locals, base_, weights_);
+    std::vector<float> next = runtime::ReduceInRingOrder(locals, base_, weights_);
+    next.resize(committed_.size());
+    actors::ServerStep(server_, base_.size(), base_.size(), committed_, next);
+    const std::vector<float> mean(next.begin(),
+                                  next.begin() + static_cast<std::ptrdiff_t>(base_.size()));
     const std::uint64_t layout = trainers_.front()->layout().Hash();
     if (actors::ComputeUpdateDirection(mean, base_, actors::SquaredDrift(mean, base_),
                                        direction_)) {
-      direction_id_ = {.newer_base = runtime::RootOf(layout, mean),
-                       .older_base = runtime::RootOf(layout, base_)};
+      direction_id_ = {.newer_base = runtime::RootOf(layout, next),
+                       .older_base = runtime::RootOf(layout, committed_)};
     } else {
       direction_id_ = {};
     }
-    base_ = std::move(mean);
+    base_ = mean;
+    committed_ = std::move(next);
     for (auto& trainer : trainers_) {
       std::copy(base_.begin(), base_.end(), trainer->local().begin());
     }
@@ -81,12 +90,14 @@ class Models {
   }
 
   const actors::LearningRateSchedule schedule_;
+  const actors::ServerOptimizerOptions server_;
   const std::vector<float> weights_;
   std::vector<std::unique_ptr<QuadraticTrainer>> trainers_;
   std::unique_ptr<actors::Summarizer> summarizer_;
   std::unique_ptr<actors::Estimator> estimator_;
   std::vector<LocalState> states_;
   std::vector<float> base_;
+  std::vector<float> committed_;  // The base, and what the server optimizer remembers.
   std::vector<float> direction_;
   actors::XiId direction_id_;
 };
@@ -107,7 +118,20 @@ PlainRun TrainPlainly(const RunConfig& config) {
         config.strategy.max_interval.has_value() && since >= *config.strategy.max_interval;
     switch (config.strategy.name) {
       case actors::Strategy::kSynchronous: due = true; break;
-      case actors::Strategy::kLocal: due = due || since >= config.strategy.tau; break;
+      case actors::Strategy::kLocal:
+      case actors::Strategy::kDiloco: due = due || since >= config.strategy.tau; break;
+      // The quadratic model has a single sample.
+      case actors::Strategy::kFedAvg:
+      case actors::Strategy::kFedAvgM:
+      case actors::Strategy::kFedAdam:
+        due = due || static_cast<double>(since) >= config.strategy.data_epochs;
+        break;
+      case actors::Strategy::kQsr: {
+        const double ratio =
+            config.strategy.qsr_alpha / actors::LearningRateAt(schedule, synchronized + 1);
+        due = due || (since >= config.strategy.tau && since + 1 > ratio * ratio);
+        break;
+      }
       case actors::Strategy::kClock: {
         const long double rate = actors::LearningRateAt(schedule, step);
         const long double full = schedule.learning_rate;

@@ -232,6 +232,55 @@ std::vector<std::uint64_t> SynchronizedSteps(const SyncPolicyOptions& options) {
   return steps;
 }
 
+// --------------------------------------------------------------------------------------- qsr ----
+
+TEST(QsrPolicy, ItsRoundsGrowAsTheRateFallsAndAreTauStepsAtLeast) {
+  SyncPolicyOptions options = Clock(
+      3, 60,
+      {.name = Schedule::kStep, .learning_rate = 0.1, .decay_every = 20, .decay_factor = 0.5});
+  options.strategy = Strategy::kQsr;
+  // (0.21 / 0.1)² is 4.41, and (0.21 / 0.05)² 17.64: by the rate of a round's first step.
+  options.qsr_alpha = 0.21;
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(4, 8, 12, 16, 20, 37, 54, 60));
+  options.qsr_alpha = 0.1;
+  EXPECT_THAT(SynchronizedSteps(options),
+              ElementsAre(3, 6, 9, 12, 15, 18, 21, 25, 29, 33, 37, 41, 57, 60));
+}
+
+TEST(QsrPolicy, AtARateOfZeroTheRestIsOneRound) {
+  SyncPolicyOptions options = Clock(
+      2, 12, {.name = Schedule::kStep, .learning_rate = 1, .decay_every = 4, .decay_factor = 0});
+  options.strategy = Strategy::kQsr;
+  options.qsr_alpha = 1;
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(2, 4, 12));
+}
+
+// ------------------------------------------------------------------------------------- epochs ---
+
+TEST(EpochsPolicy, ARoundIsSoManyEpochsOfTheLargestShard) {
+  SyncPolicyOptions options = {.strategy = Strategy::kFedAvg,
+                               .epochs = 1,
+                               .samples = 1001,  // Shards of 251 and 250.
+                               .shards = 4,
+                               .batch = 50,
+                               .max_steps = 20};
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(6, 12, 18, 20));
+  options.strategy = Strategy::kFedAdam;
+  options.epochs = 1.5;
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(9, 18, 20));
+  options.epochs = 1e-9;
+  options.max_steps = 3;
+  EXPECT_THAT(SynchronizedSteps(options), ElementsAre(1, 2, 3));
+  for (auto spoil : {+[](SyncPolicyOptions& bad) { bad.epochs = 0; },
+                     +[](SyncPolicyOptions& bad) { bad.samples = 0; },
+                     +[](SyncPolicyOptions& bad) { bad.shards = 0; },
+                     +[](SyncPolicyOptions& bad) { bad.batch = 0; }}) {
+    SyncPolicyOptions bad = options;
+    spoil(bad);
+    EXPECT_FALSE(CheckSyncPolicyOptions(bad).ok());
+  }
+}
+
 TEST(ClockPolicy, AtAConstantRateItIsLocalStepForStep) {
   for (const double rate : {1e-3, 0.1, 0.3, 7.0}) {
     for (const std::uint64_t tau : {1, 2, 3, 7, 76, 2000}) {

@@ -1,0 +1,46 @@
+// How the mean of a round becomes the next model (FedOpt, arXiv 2003.00295, algorithm 2; DiLoCo,
+// arXiv 2311.08105): an optimizer takes one step from the base, with base - mean in place of a
+// gradient. Pure.
+//
+// Every worker takes it for itself, between the ring and DONE, on the same bytes; the roots in DONE
+// show that they came to the same bits. So it is + - * / and sqrt on floats alone, which IEEE 754
+// rounds exactly, in the order in which it stands here (-ffp-contract=off).
+//
+// What it remembers is part of the committed state, which is one vector:
+//   [model, n floats | first slot, n | second slot, n | rounds, 1 float]
+// of which sgd without momentum has the model alone, with momentum one slot (the velocity), adam
+// two (the moments) and the count of rounds. It travels to newcomers and into checkpoints with the
+// model, and a round that is given up leaves it as it was.
+#ifndef RONDO_ACTORS_AVERAGING_SERVER_OPTIMIZER_H_
+#define RONDO_ACTORS_AVERAGING_SERVER_OPTIMIZER_H_
+
+#include <cstddef>
+#include <span>
+
+namespace actors {
+
+enum class ServerOptimizer { kNone, kSgd, kAdam };
+
+// torch's formulas (torch.optim.SGD and Adam). kNone: the mean is the next model.
+struct ServerOptimizerOptions {
+  ServerOptimizer name = ServerOptimizer::kNone;
+  double learning_rate = 1;
+  double momentum = 0;  // sgd, as the next.
+  bool nesterov = false;
+  double beta1 = 0.9;  // adam, as the next two.
+  double beta2 = 0.999;
+  double epsilon = 1e-7;
+};
+
+// Floats of the committed state of a model of `n` floats.
+std::size_t CommittedFloats(const ServerOptimizerOptions& options, std::size_t n);
+
+// `next` begins as the mean, n floats, and becomes the model after this round and all of the
+// committed state; `base` is that of the round before. Both have CommittedFloats(options, n).
+// Nothing but the first `trainable` of the model is stepped: buffers are averages already.
+void ServerStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t trainable,
+                std::span<const float> base, std::span<float> next);
+
+}  // namespace actors
+
+#endif  // RONDO_ACTORS_AVERAGING_SERVER_OPTIMIZER_H_
