@@ -164,6 +164,12 @@ void FillIn(ResolvedConfig& resolved) {
   if (resolved.origins["run.min_workers"] == kDefaultOrigin) {
     config.run.min_workers = std::min(2u, config.run.workers);
   }
+  // torch's default.
+  std::string& decay_origin = resolved.origins["optimizer.weight_decay"];
+  if (decay_origin == kDefaultOrigin && config.optimizer.name == OptimizerName::kAdamW) {
+    config.optimizer.weight_decay = 0.01;
+    decay_origin = "default with optimizer.name = \"adamw\"";
+  }
   if (config.model.name == ModelName::kQuadratic &&
       resolved.origins["data.source"] == kDefaultOrigin) {
     config.data.source = DataSource::kNone;

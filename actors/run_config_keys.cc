@@ -344,6 +344,7 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
 void AddModelKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("model", "name", RONDO_AT(model.name),
                         {"vgg16s", "densenet121", "densenet201", "cnn", "transformer"}));
+  keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
   keys.push_back(
       Integer("model", "dimension", RONDO_AT(model.dimension), {1, std::int64_t{1} << 32}));
   keys.push_back(Number("model", "curvature", RONDO_AT(model.curvature), {0, 1e6, true}));
@@ -353,7 +354,7 @@ void AddModelKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name), {"adamw"}));
+  keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name)));
   keys.push_back(
       Number("optimizer", "learning_rate", RONDO_AT(optimizer.learning_rate), {0, 1000, true}));
   keys.push_back(Choice("optimizer", "schedule", RONDO_AT(optimizer.schedule)));
@@ -470,15 +471,11 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {"model.init",
-                                                 "model.dropout",
-                                                 "model.average_buffers",
-                                                 "strategy.overlap",
-                                                 "strategy.theta_lr_exponent",
-                                                 "strategy.qsr_alpha",
-                                                 "strategy.data_epochs",
-                                                 "strategy.participants",
-                                                 "strategy.server"};
+  static const std::vector<std::string> names = {
+      "model.dropout",         "model.average_buffers",
+      "strategy.overlap",      "strategy.theta_lr_exponent",
+      "strategy.qsr_alpha",    "strategy.data_epochs",
+      "strategy.participants", "strategy.server"};
   return names;
 }
 

@@ -49,8 +49,15 @@ const Names<ModelName>& NamesOf(ModelName) {
   return names;
 }
 
+const Names<Init>& NamesOf(Init) {
+  static const Names<Init> names = {{Init::kGlorotUniform, "glorot_uniform"},
+                                    {Init::kHeNormal, "he_normal"}};
+  return names;
+}
+
 const Names<OptimizerName>& NamesOf(OptimizerName) {
   static const Names<OptimizerName> names = {{OptimizerName::kAdam, "adam"},
+                                             {OptimizerName::kAdamW, "adamw"},
                                              {OptimizerName::kSgd, "sgd"}};
   return names;
 }
@@ -111,6 +118,7 @@ std::string ToString(DataSource value) { return NameOf(value); }
 std::string ToString(DataPlacement value) { return NameOf(value); }
 std::string ToString(BatchOrder value) { return NameOf(value); }
 std::string ToString(ModelName value) { return NameOf(value); }
+std::string ToString(Init value) { return NameOf(value); }
 std::string ToString(OptimizerName value) { return NameOf(value); }
 std::string ToString(Schedule value) { return NameOf(value); }
 std::string ToString(Strategy value) { return NameOf(value); }

@@ -48,7 +48,9 @@ LearningRateSchedule LearningRateScheduleOf(const RunConfig& config) {
 
 TrainingOptions TrainingOptionsOf(const RunConfig& config) {
   return {
-      .model = {.name = ToString(config.model.name), .seed = config.run.seed},
+      .model = {.name = ToString(config.model.name),
+                .init = ToString(config.model.init),
+                .seed = config.run.seed},
       .data = {.source = ToString(config.data.source),
                .dir = config.data.dir,
                .own = config.data.placement == DataPlacement::kOwn,

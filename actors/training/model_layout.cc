@@ -69,8 +69,11 @@ Layout LayoutOf(const TrainingOptions& options) {
   return Lenet5Layout();
 }
 
-void DrawInitialModel(const Layout& layout, std::uint64_t seed, absl::Span<float> parameters) {
+void DrawInitialModel(const Layout& layout, const ModelOptions& options,
+                      absl::Span<float> parameters) {
   REQUIRE(parameters.size() == layout.total);
+  const bool he_normal = options.init == "he_normal";
+  REQUIRE(he_normal || options.init == "glorot_uniform");
   std::fill(parameters.begin(), parameters.end(), 0.0f);
   for (std::size_t i = 0; i < layout.entries.size(); ++i) {
     const LayoutEntry& entry = layout.entries[i];
@@ -79,11 +82,12 @@ void DrawInitialModel(const Layout& layout, std::uint64_t seed, absl::Span<float
     const auto outputs = static_cast<std::uint64_t>(entry.shape[0]);
     const auto inputs = static_cast<std::uint64_t>(entry.shape[1]);
     const std::uint64_t kernel = entry.count / (outputs * inputs);
-    const auto limit =
-        static_cast<float>(std::sqrt(6.0 / static_cast<double>((inputs + outputs) * kernel)));
-    RandomStream random(seed, Purpose::kInitialModel, static_cast<std::uint32_t>(i));
-    for (std::uint64_t j = 0; j < entry.count; ++j) {
-      parameters[entry.offset + j] = limit * random.NextSymmetric();
+    const std::uint64_t fans = he_normal ? inputs * kernel : (inputs + outputs) * kernel;
+    const auto scale =
+        static_cast<float>(std::sqrt((he_normal ? 2.0 : 6.0) / static_cast<double>(fans)));
+    RandomStream random(options.seed, Purpose::kInitialModel, static_cast<std::uint32_t>(i));
+    for (float& weight : parameters.subspan(entry.offset, entry.count)) {
+      weight = scale * (he_normal ? random.NextNormal() : random.NextSymmetric());
     }
   }
 }

@@ -86,7 +86,7 @@ class TorchTrainer final : public Trainer {
         optimizer_(options.optimizer, layout_.trainable),
         batch_(options.optimizer.batch),
         evaluation_batch_(kEvaluationBatch) {
-    DrawInitialModel(layout_, options_.model.seed, local_.span());
+    DrawInitialModel(layout_, options_.model, local_.span());
     const Tensors gradients = TensorsOver(layout_, gradient_.data());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       parameters_[i].set_requires_grad(true);

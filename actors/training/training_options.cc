@@ -37,7 +37,7 @@ absl::Status CheckRange(std::string_view key, double value, double low, double h
 }
 
 absl::Status ValidateOptimizer(const OptimizerOptions& optimizer) {
-  RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "sgd"}));
+  RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "adamw", "sgd"}));
   RETURN_IF_ERROR(CheckRange("optimizer.beta1", optimizer.beta1, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.beta2", optimizer.beta2, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.epsilon", optimizer.epsilon, 0, 1e6));
@@ -70,6 +70,7 @@ absl::Status ValidateOwnData(const DataOptions& data) {
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
   RETURN_IF_ERROR(CheckName("model.name", options.model.name, {"lenet5", "logistic", "quadratic"}));
+  RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
   RETURN_IF_ERROR(

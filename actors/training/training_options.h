@@ -11,8 +11,9 @@
 namespace actors {
 
 struct ModelOptions {
-  std::string name = "lenet5";  // "lenet5" | "logistic" | "quadratic".
-  std::uint64_t seed = 0;       // run.seed: draws the initial model and the batches.
+  std::string name = "lenet5";          // "lenet5" | "logistic" | "quadratic".
+  std::string init = "glorot_uniform";  // "glorot_uniform" | "he_normal".
+  std::uint64_t seed = 0;               // run.seed: draws the initial model and the batches.
 };
 
 struct DataOptions {
@@ -31,13 +32,13 @@ struct DataOptions {
 };
 
 struct OptimizerOptions {
-  std::string name = "adam";  // "adam" | "sgd".
-  double beta1 = 0.9;         // Adam only, as the next two.
+  std::string name = "adam";  // "adam" | "adamw" | "sgd".
+  double beta1 = 0.9;         // Adam and AdamW only, as the next two.
   double beta2 = 0.999;
   double epsilon = 1e-7;
   double momentum = 0;  // SGD only, as the next.
   bool nesterov = false;
-  double weight_decay = 0;   // Added to the gradient: L2, not decoupled.
+  double weight_decay = 0;   // Added to the gradient (L2); with AdamW decoupled from it.
   std::uint32_t batch = 32;  // Samples per step and worker.
 };
 

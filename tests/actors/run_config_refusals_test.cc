@@ -125,7 +125,10 @@ const BadCase kBadCases[] = {
     {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
     {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
     {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
-    {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
+    {"[optimizer]\nname = \"adamx\"\n", "CONFIG_INVALID_VALUE",
+     "one of \"adam\", \"adamw\", \"sgd\"", "did you mean adam?"},
+    {"[model]\ninit = \"zeros\"\n", "CONFIG_INVALID_VALUE",
+     "one of \"glorot_uniform\", \"he_normal\"", ""},
     {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
     // Conflicts.
     {"[data]\nplacement = \"own\"\n", "CONFIG_CONFLICT", "drawn alike on each", "mnist"},

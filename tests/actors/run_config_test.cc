@@ -166,6 +166,7 @@ batches = "permutation"
 seed = 3
 [model]
 name = "logistic"
+init = "he_normal"
 dimension = 2
 curvature = 1e-9
 noise = 0.1
@@ -250,6 +251,22 @@ TEST(RunConfig, ACosineIsReadAndPrinted) {
   const auto again = ParseRunConfig(ToToml(*config), "printed");
   ASSERT_OK(again);
   EXPECT_EQ(again->optimizer.final_learning_rate, 1e-5);
+}
+
+TEST(RunConfig, AdamWDecaysWeightsAsTorchsDoesUnlessItIsTold) {
+  const auto resolved = ResolveRunConfig(FromText("[optimizer]\nname = \"adamw\"\n"));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.optimizer.weight_decay, 0.01);
+  EXPECT_EQ(resolved->origins.at("optimizer.weight_decay"),
+            "default with optimizer.name = \"adamw\"");
+  const auto again = ParseRunConfig(ToToml(resolved->config), "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(again->optimizer.name, OptimizerName::kAdamW);
+  EXPECT_EQ(again->optimizer.weight_decay, 0.01);
+  const auto given =
+      ParseRunConfig("[optimizer]\nname = \"adamw\"\nweight_decay = 0.0\n", "c.toml");
+  ASSERT_OK(given);
+  EXPECT_EQ(given->optimizer.weight_decay, 0.0);
 }
 
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {

@@ -117,7 +117,7 @@ class OurLoop final : public Loop {
         gradient_(layout_.total),
         parameters_(actors::TensorsOver(layout_, local_.data())),
         optimizer_(actors::OptimizerOptions(), layout_.total) {
-    actors::DrawInitialModel(layout_, 1, local_.span());
+    actors::DrawInitialModel(layout_, actors::ModelOptions(), local_.span());
     const Tensors gradients = actors::TensorsOver(layout_, gradient_.data());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       parameters_[i].set_requires_grad(true);

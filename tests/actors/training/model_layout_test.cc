@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "runtime/base/hash.h"
+
 namespace actors {
 namespace {
 
@@ -53,7 +55,7 @@ TEST(LayoutHash, CoversNamesShapesAndOffsets) {
 TEST(InitialModel, WeightsAreGlorotUniformAndBiasesZero) {
   const Layout layout = Lenet5Layout();
   std::vector<float> w(layout.total);
-  DrawInitialModel(layout, 42, absl::MakeSpan(w));
+  DrawInitialModel(layout, {.seed = 42}, absl::MakeSpan(w));
   const double limits[] = {std::sqrt(6.0 / (7 * 25)), 0, std::sqrt(6.0 / (22 * 25)), 0,
                            std::sqrt(6.0 / 520),      0, std::sqrt(6.0 / 204),       0,
                            std::sqrt(6.0 / 94),       0};
@@ -69,12 +71,44 @@ TEST(InitialModel, WeightsAreGlorotUniformAndBiasesZero) {
   }
 }
 
+// The bits that the first version drew: a run that is repeated starts where it did.
+TEST(InitialModel, IsWhatItWas) {
+  const Layout layout = Lenet5Layout();
+  std::vector<float> w(layout.total);
+  DrawInitialModel(layout, {.seed = 42}, absl::MakeSpan(w));
+  EXPECT_EQ(runtime::HashBytes(w.data(), w.size() * sizeof(float)), 0xFA6C6516A0415CB3u);
+}
+
+TEST(InitialModel, HeNormalHasTheVarianceThatKeepsThatOfARelu) {
+  const Layout layout = Lenet5Layout();
+  std::vector<float> w(layout.total, 1.0f);
+  DrawInitialModel(layout, {.init = "he_normal", .seed = 5}, absl::MakeSpan(w));
+  const double fan_in[] = {25, 0, 6 * 25, 0, 400, 0, 120, 0, 84, 0};
+  for (std::size_t i = 0; i < layout.entries.size(); ++i) {
+    const LayoutEntry& entry = layout.entries[i];
+    double sum = 0, squares = 0;
+    for (const float value : absl::MakeSpan(w).subspan(entry.offset, entry.count)) {
+      sum += value;
+      squares += double{value} * value;
+    }
+    const auto count = static_cast<double>(entry.count);
+    if (fan_in[i] == 0) {
+      EXPECT_EQ(squares, 0) << entry.name;
+      continue;
+    }
+    // Within four standard errors of the mean and of the variance.
+    const double variance = 2 / fan_in[i];
+    EXPECT_NEAR(sum / count, 0, 4 * std::sqrt(variance / count)) << entry.name;
+    EXPECT_NEAR(squares / count, variance, 4 * variance * std::sqrt(2 / count)) << entry.name;
+  }
+}
+
 TEST(InitialModel, FollowsTheSeed) {
   const Layout layout = LogisticLayout();
   std::vector<float> one(layout.total), same(layout.total), other(layout.total);
-  DrawInitialModel(layout, 1, absl::MakeSpan(one));
-  DrawInitialModel(layout, 1, absl::MakeSpan(same));
-  DrawInitialModel(layout, 2, absl::MakeSpan(other));
+  DrawInitialModel(layout, {.seed = 1}, absl::MakeSpan(one));
+  DrawInitialModel(layout, {.seed = 1}, absl::MakeSpan(same));
+  DrawInitialModel(layout, {.seed = 2}, absl::MakeSpan(other));
   EXPECT_EQ(one, same);
   EXPECT_NE(one, other);
 }

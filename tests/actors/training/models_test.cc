@@ -17,6 +17,12 @@ double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+ModelOptions Seed(std::uint64_t seed) {
+  ModelOptions options;
+  options.seed = seed;
+  return options;
+}
+
 TEST(TanhPool, EqualsTorchForwardAndBackward) {
   torch::manual_seed(1);
   for (const double scale : {0.1, 1.0, 5.0}) {
@@ -52,7 +58,7 @@ TEST(TanhPool, RefusesOddSizes) {
 TEST(TensorsOver, ShareTheFlatVectorInTheLayoutsOrder) {
   const Layout layout = Lenet5Layout();
   std::vector<float> floats(layout.total);
-  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  DrawInitialModel(layout, Seed(3), absl::MakeSpan(floats));
   const Tensors tensors = TensorsOver(layout, floats.data());
   ASSERT_EQ(tensors.size(), layout.entries.size());
   for (std::size_t i = 0; i < tensors.size(); ++i) {
@@ -79,7 +85,7 @@ torch::Tensor PlainLenet5(const torch::Tensor& images, const Tensors& p) {
 TEST(Lenet5, IsThePapersModel) {
   const Layout layout = Lenet5Layout();
   std::vector<float> floats(layout.total);
-  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  DrawInitialModel(layout, Seed(3), absl::MakeSpan(floats));
   torch::manual_seed(4);
   const torch::Tensor images = torch::randn({8, 1, 28, 28}).sigmoid();
   const Tensors parameters = TensorsOver(layout, floats.data());
@@ -94,7 +100,7 @@ TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
   const std::string name = GetParam();
   const Layout layout = name == "lenet5" ? Lenet5Layout() : LogisticLayout();
   std::vector<float> floats(layout.total);
-  DrawInitialModel(layout, 3, absl::MakeSpan(floats));
+  DrawInitialModel(layout, Seed(3), absl::MakeSpan(floats));
   const ModelDefinition& model = FindModel(name);
   std::istringstream file(ToTorchScript(model, layout, floats));
   torch::jit::Module loaded = torch::jit::load(file);

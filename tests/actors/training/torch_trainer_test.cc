@@ -158,6 +158,16 @@ TEST(FlatOptimizer, AdamEqualsTorchs) {
   }
 }
 
+TEST(FlatOptimizer, AdamWEqualsTorchs) {
+  for (const double weight_decay : {0.01, 3.0}) {
+    OptimizerOptions options;
+    options.name = "adamw";
+    options.weight_decay = weight_decay;
+    ExpectLikeTorch<torch::optim::AdamW>(
+        options, torch::optim::AdamWOptions(1e-3).eps(1e-7).weight_decay(weight_decay));
+  }
+}
+
 TEST(FlatOptimizer, SgdEqualsTorchs) {
   OptimizerOptions options;
   options.name = "sgd";
