@@ -76,7 +76,8 @@ struct DataSection {
   std::uint64_t seed = 0;  // Permutes the file order; not run.seed.
 };
 
-enum class ModelName { kLenet5, kLogistic, kQuadratic };
+// training/model_plan.h says what they are.
+enum class ModelName { kLenet5, kLogistic, kCnnGn, kQuadratic };
 enum class Init { kGlorotUniform, kHeNormal };
 
 struct ModelSection {

@@ -343,7 +343,7 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
 
 void AddModelKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("model", "name", RONDO_AT(model.name),
-                        {"vgg16s", "densenet121", "densenet201", "cnn", "transformer"}));
+                        {"vgg16s", "densenet121", "densenet201", "transformer"}));
   keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
   keys.push_back(
       Integer("model", "dimension", RONDO_AT(model.dimension), {1, std::int64_t{1} << 32}));

@@ -45,6 +45,7 @@ const Names<BatchOrder>& NamesOf(BatchOrder) {
 const Names<ModelName>& NamesOf(ModelName) {
   static const Names<ModelName> names = {{ModelName::kLenet5, "lenet5"},
                                          {ModelName::kLogistic, "logistic"},
+                                         {ModelName::kCnnGn, "cnn-gn"},
                                          {ModelName::kQuadratic, "quadratic"}};
   return names;
 }

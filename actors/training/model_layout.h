@@ -12,11 +12,8 @@
 
 namespace actors {
 
-// LeNet-5 of the FDA paper, d = 61,706: convolution 6 of 5x5 same, tanh, average pool 2;
-// convolution 16 of 5x5, tanh, average pool 2; 120 tanh, 84 tanh, 10.
+// Of "lenet5" for images of 28 x 28.
 Layout Lenet5Layout();
-// One linear map from pixels to classes, d = 7,850.
-Layout LogisticLayout();
 // One vector, w.
 Layout QuadraticLayout(std::uint64_t dimension);
 
@@ -24,7 +21,7 @@ Layout QuadraticLayout(std::uint64_t dimension);
 Layout LayoutOf(const TrainingOptions& options);
 
 // Draws the weights (entries of two or more dimensions: output, input, kernel) from options.seed as
-// options.init says, equal bits on every machine, and sets the biases (all others) to zero.
+// options.init says, equal bits on every machine, and sets all others to their fill.
 // `parameters` has layout.total floats. With fan_in = inputs * kernel positions and fan_out
 // likewise:
 //   glorot_uniform  uniform in [-l, l), l = sqrt(6 / (fan_in + fan_out))  (Glorot, Bengio 2010)

@@ -1,5 +1,6 @@
 #include "actors/training/models.h"
 
+#include <absl/strings/str_cat.h>
 #include <torch/script.h>
 
 #include <algorithm>
@@ -43,44 +44,65 @@ class TanhPoolFunction : public torch::autograd::Function<TanhPoolFunction> {
   }
 };
 
-torch::Tensor Lenet5Forward(const torch::Tensor& images, const Tensors& p) {
-  torch::Tensor x = TanhPool(torch::conv2d(images, p[0], p[1], /*stride=*/1, /*padding=*/2));
-  x = TanhPool(torch::conv2d(x, p[2], p[3]));
-  x = x.flatten(1);
-  x = torch::linear(x, p[4], p[5]).tanh_();
-  x = torch::linear(x, p[6], p[7]).tanh_();
-  return torch::linear(x, p[8], p[9]);
+// What group_norm and batch_norm of torch add to a variance.
+constexpr double kNormEpsilon = 1e-5;
+
+torch::Tensor Apply(const Layer& layer, const torch::Tensor& x, const Tensors& parameters) {
+  // Those of a layer that has parameters.
+  const torch::Tensor& weight = parameters[layer.first_entry];
+  const torch::Tensor& bias = parameters[layer.first_entry + 1];
+  switch (layer.kind) {
+    case LayerKind::kConvolution:
+      return torch::conv2d(x, weight, bias, /*stride=*/1, layer.padding);
+    case LayerKind::kLinear: return torch::linear(x, weight, bias);
+    case LayerKind::kGroupNorm:
+      return torch::group_norm(x, layer.groups, weight, bias, kNormEpsilon);
+    case LayerKind::kRelu: return torch::relu(x);
+    case LayerKind::kTanh: return torch::tanh(x);
+    case LayerKind::kTanhPool: return TanhPool(x);
+    case LayerKind::kMaxPool: return torch::max_pool2d(x, layer.size);
+    case LayerKind::kFlatten: return x.flatten(1);
+  }
+  REQUIRE(false);
 }
 
-constexpr char kLenet5Script[] = R"(
-def forward(self, images):
-    x = torch.conv2d(images, self.conv1_weight, self.conv1_bias, [1, 1], [2, 2])
-    x = torch.avg_pool2d(torch.tanh(x), [2, 2])
-    x = torch.conv2d(x, self.conv2_weight, self.conv2_bias)
-    x = torch.avg_pool2d(torch.tanh(x), [2, 2])
-    x = torch.flatten(x, 1)
-    x = torch.tanh(torch.linear(x, self.fc1_weight, self.fc1_bias))
-    x = torch.tanh(torch.linear(x, self.fc2_weight, self.fc2_bias))
-    return torch.linear(x, self.fc3_weight, self.fc3_bias)
-)";
-
-torch::Tensor LogisticForward(const torch::Tensor& images, const Tensors& p) {
-  return torch::linear(images.flatten(1), p[0], p[1]);
+// "conv1.weight" -> "conv1_weight", as names have no dots there.
+std::string ScriptName(const LayoutEntry& entry) {
+  std::string name = entry.name;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
 }
 
-constexpr char kLogisticScript[] = R"(
-def forward(self, images):
-    return torch.linear(torch.flatten(images, 1), self.fc_weight, self.fc_bias)
-)";
+// What `layer` makes of x, as an expression.
+std::string Script(const Layer& layer, const Layout& layout) {
+  const auto entry = [&](std::size_t index) {
+    return "self." + ScriptName(layout.entries[layer.first_entry + index]);
+  };
+  const auto square = [](std::int64_t side) { return absl::StrCat("[", side, ", ", side, "]"); };
+  switch (layer.kind) {
+    case LayerKind::kConvolution:
+      return absl::StrCat("torch.conv2d(x, ", entry(0), ", ", entry(1), ", [1, 1], ",
+                          square(layer.padding), ")");
+    case LayerKind::kLinear: return absl::StrCat("torch.linear(x, ", entry(0), ", ", entry(1), ")");
+    case LayerKind::kGroupNorm:
+      return absl::StrCat("torch.group_norm(x, ", layer.groups, ", ", entry(0), ", ", entry(1),
+                          ", ", kNormEpsilon, ")");
+    case LayerKind::kRelu: return "torch.relu(x)";
+    case LayerKind::kTanh: return "torch.tanh(x)";
+    case LayerKind::kTanhPool: return "torch.avg_pool2d(torch.tanh(x), [2, 2])";
+    case LayerKind::kMaxPool: return absl::StrCat("torch.max_pool2d(x, ", square(layer.size), ")");
+    case LayerKind::kFlatten: return "torch.flatten(x, 1)";
+  }
+  REQUIRE(false);
+}
 
 }  // namespace
 
-const ModelDefinition& FindModel(const std::string& name) {
-  static constexpr ModelDefinition kLenet5{Lenet5Forward, kLenet5Script};
-  static constexpr ModelDefinition kLogistic{LogisticForward, kLogisticScript};
-  if (name == "logistic") return kLogistic;
-  REQUIRE(name == "lenet5");
-  return kLenet5;
+torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images,
+                      const Tensors& parameters) {
+  torch::Tensor x = images;
+  for (const Layer& layer : plan.layers) x = Apply(layer, x, parameters);
+  return x;
 }
 
 Tensors TensorsOver(const Layout& layout, float* floats) {
@@ -99,18 +121,21 @@ torch::Tensor TanhPool(const torch::Tensor& input) {
   return TanhPoolFunction::apply(input);
 }
 
-std::string ToTorchScript(const ModelDefinition& model, const Layout& layout,
-                          absl::Span<const float> parameters) {
+std::string ToTorchScript(const ModelPlan& plan, absl::Span<const float> parameters) {
+  const Layout& layout = plan.layout;
   REQUIRE(parameters.size() == layout.total);
   torch::jit::Module module("Model");
   // from_blob wants a pointer to non-const; nothing writes through it.
   const Tensors tensors = TensorsOver(layout, const_cast<float*>(parameters.data()));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    std::string name = layout.entries[i].name;
-    std::replace(name.begin(), name.end(), '.', '_');
-    module.register_parameter(name, tensors[i].clone(), /*is_buffer=*/false);
+    module.register_parameter(ScriptName(layout.entries[i]), tensors[i].clone(),
+                              /*is_buffer=*/false);
   }
-  module.define(model.script);
+  std::string script = "def forward(self, x):\n";
+  for (const Layer& layer : plan.layers) {
+    absl::StrAppend(&script, "    x = ", Script(layer, layout), "\n");
+  }
+  module.define(script + "    return x\n");
   std::ostringstream bytes;
   module.save(bytes);
   return bytes.str();

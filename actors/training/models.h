@@ -14,22 +14,17 @@
 #include <string>
 #include <vector>
 
+#include "actors/training/model_plan.h"
 #include "actors/training/trainer.h"
 
 namespace actors {
 
 using Tensors = std::vector<torch::Tensor>;
 
-struct ModelDefinition {
-  // Images (n x 1 x 28 x 28 in [0, 1]) and parameters in the layout's order -> logits (n x
-  // classes).
-  torch::Tensor (*forward)(const torch::Tensor& images, const Tensors& parameters);
-  // The same in TorchScript; "conv1.weight" is self.conv1_weight there.
-  const char* script;
-};
-
-// "lenet5" or "logistic"; REQUIREd.
-const ModelDefinition& FindModel(const std::string& name);
+// Images (n x channels x rows x columns in [0, 1]) and parameters in the layout's order -> logits
+// (n x classes).
+torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images,
+                      const Tensors& parameters);
 
 // One tensor per entry over `floats` (layout.total of them), which must outlive them.
 Tensors TensorsOver(const Layout& layout, float* floats);
@@ -39,8 +34,8 @@ Tensors TensorsOver(const Layout& layout, float* floats);
 torch::Tensor TanhPool(const torch::Tensor& input);
 
 // The bytes of a TorchScript file with these parameters and a method forward(images) -> logits.
-std::string ToTorchScript(const ModelDefinition& model, const Layout& layout,
-                          absl::Span<const float> parameters);
+// "conv1.weight" is conv1_weight there.
+std::string ToTorchScript(const ModelPlan& plan, absl::Span<const float> parameters);
 
 }  // namespace actors
 

@@ -72,12 +72,11 @@ class Batch {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const TrainingOptions& options, PartitionRule rule,
+  TorchTrainer(const TrainingOptions& options, PartitionRule rule, ModelPlan plan,
                std::shared_ptr<const Dataset> dataset)
       : options_(options),
         rule_(rule),
-        model_(FindModel(options.model.name)),
-        layout_(LayoutOf(options)),
+        plan_(std::move(plan)),
         dataset_(std::move(dataset)),
         fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
         local_(layout_.total),
@@ -144,9 +143,9 @@ class TorchTrainer final : public Trainer {
   FlatOptimizer& optimizer() override { return optimizer_; }
 
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
-    const absl::StatusOr<std::string> bytes = CatchTorch(
-        "saving the model",
-        [&]() -> absl::StatusOr<std::string> { return ToTorchScript(model_, layout_, model); });
+    const absl::StatusOr<std::string> bytes =
+        CatchTorch("saving the model",
+                   [&]() -> absl::StatusOr<std::string> { return ToTorchScript(plan_, model); });
     RETURN_IF_ERROR(bytes.status());
     return runtime::ReplaceFile(path, *bytes);
   }
@@ -183,7 +182,7 @@ class TorchTrainer final : public Trainer {
   // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
   float ComputeGradient(std::size_t count) {
     gradient_.SetZero();
-    const torch::Tensor logits = model_.forward(batch_.images(count), parameters_);
+    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_);
     const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
     loss.backward();
     CheckTensorsInPlace();
@@ -211,7 +210,7 @@ class TorchTrainer final : public Trainer {
       for (std::size_t i = 0; i < count; ++i) {
         evaluation_batch_.Put(i, dataset_->test, first + i);
       }
-      const torch::Tensor logits = model_.forward(evaluation_batch_.images(count), parameters);
+      const torch::Tensor logits = Forward(plan_, evaluation_batch_.images(count), parameters);
       const torch::Tensor labels = evaluation_batch_.labels(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
@@ -224,8 +223,8 @@ class TorchTrainer final : public Trainer {
 
   const TrainingOptions options_;
   const PartitionRule rule_;
-  const ModelDefinition& model_;
-  const Layout layout_;
+  const ModelPlan plan_;
+  const Layout& layout_ = plan_.layout;
   const std::shared_ptr<const Dataset> dataset_;
   const std::uint64_t fingerprint_;
   FlatVector local_;
@@ -244,12 +243,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   REQUIRE(options.model.name != "quadratic");
   ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, ImageShape()));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.
     LimitBlasThreads();
     std::unique_ptr<Trainer> trainer =
-        std::make_unique<TorchTrainer>(options, rule, std::move(dataset));
+        std::make_unique<TorchTrainer>(options, rule, std::move(plan), std::move(dataset));
     RETURN_IF_ERROR(trainer->Place(Placement()));
     return trainer;
   });

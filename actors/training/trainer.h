@@ -26,6 +26,7 @@ struct LayoutEntry {
   std::uint64_t offset = 0;  // In floats.
   std::uint64_t count = 0;   // In floats; product of `shape`.
   std::uint32_t depth = 0;   // Layers between it and the output; 0 = the last layer.
+  float fill = 0;            // What it begins with, if it is no weight that is drawn.
 };
 
 // [trainable | floating-point buffers]: states, xi, theta and d use the trainable part; the ring,

@@ -69,7 +69,8 @@ absl::Status ValidateOwnData(const DataOptions& data) {
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(CheckName("model.name", options.model.name, {"lenet5", "logistic", "quadratic"}));
+  RETURN_IF_ERROR(
+      CheckName("model.name", options.model.name, {"lenet5", "logistic", "cnn-gn", "quadratic"}));
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);

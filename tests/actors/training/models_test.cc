@@ -4,17 +4,27 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "actors/training/model_layout.h"
+#include "tests/support/status_matchers.h"
 
 namespace actors {
 namespace {
 
 double LargestDifference(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
+}
+
+ModelPlan PlanOf(const std::string& name) {
+  ModelOptions options;
+  options.name = name;
+  const auto plan = PlanModel(options, ImageShape());
+  EXPECT_OK(plan);
+  return *plan;
 }
 
 ModelOptions Seed(std::uint64_t seed) {
@@ -89,29 +99,59 @@ TEST(Lenet5, IsThePapersModel) {
   torch::manual_seed(4);
   const torch::Tensor images = torch::randn({8, 1, 28, 28}).sigmoid();
   const Tensors parameters = TensorsOver(layout, floats.data());
-  const torch::Tensor logits = FindModel("lenet5").forward(images, parameters);
+  const torch::Tensor logits = Forward(PlanOf("lenet5"), images, parameters);
   EXPECT_EQ(logits.sizes(), torch::IntArrayRef({8, 10}));
   EXPECT_LE(LargestDifference(logits, PlainLenet5(images, parameters)), 2e-6);
+}
+
+// The model as anyone would write it with torch's own modules.
+torch::Tensor PlainCnnWithGroupNorm(torch::Tensor x, const Tensors& p) {
+  namespace F = torch::nn::functional;
+  for (std::size_t block = 0; block < 3; ++block) {
+    const std::size_t first = 4 * block;
+    x = F::conv2d(x, p[first], F::Conv2dFuncOptions().bias(p[first + 1]).padding(1));
+    x = F::group_norm(x, F::GroupNormFuncOptions(8).weight(p[first + 2]).bias(p[first + 3]));
+    x = F::relu(x);
+    if (block < 2) x = F::max_pool2d(x, F::MaxPool2dFuncOptions(2));
+  }
+  return F::linear(x.flatten(1), p[12], p[13]);
+}
+
+TEST(CnnWithGroupNorm, IsWhatItsPlanSays) {
+  const ModelPlan plan = PlanOf("cnn-gn");
+  std::vector<float> floats(plan.layout.total);
+  // Norms that scale and shift, too.
+  torch::manual_seed(7);
+  torch::from_blob(floats.data(), {static_cast<std::int64_t>(floats.size())}).normal_(0, 0.1);
+  const Tensors parameters = TensorsOver(plan.layout, floats.data());
+  const torch::Tensor images = torch::randn({8, 1, 28, 28}).sigmoid();
+  const torch::Tensor logits = Forward(plan, images, parameters);
+  EXPECT_GT(logits.std().item<double>(), 0.01);
+  EXPECT_LE(LargestDifference(logits, PlainCnnWithGroupNorm(images, parameters)), 2e-6);
 }
 
 class EveryModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
-  const std::string name = GetParam();
-  const Layout layout = name == "lenet5" ? Lenet5Layout() : LogisticLayout();
-  std::vector<float> floats(layout.total);
-  DrawInitialModel(layout, Seed(3), absl::MakeSpan(floats));
-  const ModelDefinition& model = FindModel(name);
-  std::istringstream file(ToTorchScript(model, layout, floats));
+  const ModelPlan plan = PlanOf(GetParam());
+  std::vector<float> floats(plan.layout.total);
+  DrawInitialModel(plan.layout, Seed(3), absl::MakeSpan(floats));
+  std::istringstream file(ToTorchScript(plan, floats));
   torch::jit::Module loaded = torch::jit::load(file);
   torch::manual_seed(4);
   const torch::Tensor images = torch::randn({16, 1, 28, 28}).sigmoid();
   const torch::Tensor logits = loaded.forward({images}).toTensor();
-  EXPECT_LE(LargestDifference(logits, model.forward(images, TensorsOver(layout, floats.data()))),
-            1e-5);
+  EXPECT_LE(
+      LargestDifference(logits, Forward(plan, images, TensorsOver(plan.layout, floats.data()))),
+      1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel, testing::Values("lenet5", "logistic"));
+INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel, testing::Values("lenet5", "logistic", "cnn-gn"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace actors

@@ -344,6 +344,14 @@ TEST(AccuracyOnDigits, Lenet5Passes97Percent) {
   EXPECT_GE(Accuracy(*trainer), 0.97);
 }
 
+TEST(AccuracyOnDigits, TheCnnWithGroupNormPasses97Percent) {
+  TrainingOptions options;
+  options.model.name = "cnn-gn";
+  const auto trainer = Make(options, WholeSet());
+  Train(*trainer, 1, 1000);
+  EXPECT_GE(Accuracy(*trainer), 0.97);
+}
+
 TEST(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   TrainingOptions options;
   options.model.name = "logistic";

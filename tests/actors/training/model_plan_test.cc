@@ -1,0 +1,83 @@
+#include "actors/training/model_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "actors/training/model_layout.h"
+#include "runtime/base/error.h"
+#include "tests/support/status_matchers.h"
+
+namespace actors {
+namespace {
+
+ModelPlan PlanOf(const std::string& name, const ImageShape& input = ImageShape()) {
+  const auto plan = PlanModel({.name = name}, input);
+  EXPECT_OK(plan);
+  return plan.ok() ? *plan : ModelPlan();
+}
+
+TEST(ModelPlan, Lenet5HasTheParametersOfThePaper) {
+  const Layout layout = PlanOf("lenet5").layout;
+  EXPECT_EQ(layout.trainable, 61706u);
+  EXPECT_EQ(layout.total, 61706u);
+  std::vector<std::uint64_t> counts;
+  for (const LayoutEntry& entry : layout.entries) counts.push_back(entry.count);
+  EXPECT_THAT(counts, testing::ElementsAre(150, 6, 2400, 16, 48000, 120, 10080, 84, 840, 10));
+  EXPECT_EQ(layout.entries.front().depth, 4u);
+  EXPECT_EQ(layout.entries.back().depth, 0u);
+}
+
+// Those of the first version: members of a run, and its checkpoints, know a model by its hash.
+TEST(ModelPlan, LayoutsAreWhatTheyWere) {
+  EXPECT_EQ(PlanOf("lenet5").layout.Hash(), 0x12079A0E6A11E610u);
+  EXPECT_EQ(PlanOf("logistic").layout.Hash(), 0x75F00EB7F59B313Au);
+}
+
+TEST(ModelPlan, TheCnnWithGroupNormHasAsManyParametersAsLenet5OrSo) {
+  const Layout layout = PlanOf("cnn-gn").layout;
+  EXPECT_EQ(layout.trainable, 54890u);
+  EXPECT_EQ(layout.entries[2].name, "norm1.weight");
+  EXPECT_EQ(layout.entries[2].count, 16u);
+  EXPECT_EQ(layout.entries[2].fill, 1);
+  EXPECT_EQ(layout.entries[2].depth, 3u);
+}
+
+TEST(ModelPlan, EntriesFollowEachOtherWithoutGaps) {
+  for (const Layout& layout : {PlanOf("lenet5").layout, PlanOf("logistic").layout,
+                               PlanOf("cnn-gn").layout, QuadraticLayout(17)}) {
+    std::uint64_t offset = 0;
+    for (const LayoutEntry& entry : layout.entries) {
+      EXPECT_EQ(entry.offset, offset);
+      std::int64_t product = 1;
+      for (const std::int64_t size : entry.shape) product *= size;
+      EXPECT_EQ(entry.count, static_cast<std::uint64_t>(product));
+      offset += entry.count;
+    }
+    EXPECT_EQ(layout.total, offset);
+    EXPECT_EQ(layout.trainable, offset);
+  }
+}
+
+TEST(ModelPlan, FollowsTheImages) {
+  const ImageShape colour{.channels = 3, .rows = 32, .columns = 32};
+  EXPECT_EQ(PlanOf("logistic", colour).layout.trainable, 10u * 3072 + 10);
+  const Layout layout = PlanOf("lenet5", colour).layout;
+  EXPECT_THAT(layout.entries[0].shape, testing::ElementsAre(6, 3, 5, 5));
+  EXPECT_THAT(layout.entries[4].shape, testing::ElementsAre(120, 16 * 6 * 6));
+}
+
+TEST(ModelPlan, RefusesImagesThatALayerCannotTake) {
+  for (const ImageShape& small : {ImageShape{.rows = 30, .columns = 28},    // 11 rows to halve.
+                                  ImageShape{.rows = 4, .columns = 28}}) {  // 2 rows under 5 x 5.
+    const absl::Status status = PlanModel({.name = "lenet5"}, small).status();
+    ASSERT_FALSE(status.ok()) << small.Text();
+    EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
+    EXPECT_THAT(status, tests::HasMessage("\"lenet5\" does not fit images of " + small.Text()));
+  }
+}
+
+}  // namespace
+}  // namespace actors
