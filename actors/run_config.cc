@@ -11,6 +11,7 @@
 
 #include "actors/run_config_keys.h"
 #include "actors/run_config_text.h"
+#include "actors/run_options.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/status.h"
@@ -330,6 +331,8 @@ absl::Status CheckConflicts(const RunConfig& config) {
   RETURN_IF_ERROR(CheckRun(config));
   RETURN_IF_ERROR(CheckData(config));
   RETURN_IF_ERROR(CheckOptimizer(config));
+  // What the trainer itself would refuse, before a process is started.
+  RETURN_IF_ERROR(ValidateTrainingOptions(TrainingOptionsOf(config)));
   RETURN_IF_ERROR(CheckSchedule(config));
   return CheckStrategy(config);
 }

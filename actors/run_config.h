@@ -58,7 +58,7 @@ struct RunSection {
   std::string out = "runs";   // The folder in which each run makes a folder of its own.
 };
 
-enum class DataSource { kNone, kDigits, kMnist, kFashionMnist };
+enum class DataSource { kNone, kDigits, kMnist, kFashionMnist, kCifar10 };
 // Every member holds the whole set and trains on its shard; or each node trains on its own data,
 // which never moves.
 enum class DataPlacement { kShared, kOwn };

@@ -332,8 +332,7 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddDataKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(
-      Choice("data", "source", RONDO_AT(data.source), {"cifar10", "text", "libsvm", "tensors"}));
+  keys.push_back(Choice("data", "source", RONDO_AT(data.source), {"text", "libsvm", "tensors"}));
   keys.push_back(Text("data", "dir", RONDO_AT(data.dir), CheckPath));
   keys.push_back(Choice("data", "placement", RONDO_AT(data.placement)));
   keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));

@@ -26,6 +26,7 @@ const Names<DataSource>& NamesOf(DataSource) {
   static const Names<DataSource> names = {{DataSource::kDigits, "digits"},
                                           {DataSource::kMnist, "mnist"},
                                           {DataSource::kFashionMnist, "fashion-mnist"},
+                                          {DataSource::kCifar10, "cifar10"},
                                           {DataSource::kNone, "none"}};
   return names;
 }

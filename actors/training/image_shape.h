@@ -16,7 +16,7 @@ struct ImageShape {
   std::uint32_t rows = 28;
   std::uint32_t columns = 28;
 
-  std::size_t pixels() const { return std::size_t{channels} * rows * columns; }
+  constexpr std::size_t pixels() const { return std::size_t{channels} * rows * columns; }
   std::string Text() const { return absl::StrCat(channels, " x ", rows, " x ", columns); }
 };
 

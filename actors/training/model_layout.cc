@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/training/dataset.h"
 #include "actors/training/model_plan.h"
 #include "actors/training/random.h"
 #include "runtime/base/require.h"
@@ -12,15 +13,15 @@
 namespace actors {
 namespace {
 
-ModelPlan PlanOf(const std::string& name) {
-  absl::StatusOr<ModelPlan> plan = PlanModel({.name = name}, ImageShape());
+Layout LayoutFor(const ModelOptions& options, const ImageShape& input) {
+  const absl::StatusOr<ModelPlan> plan = PlanModel(options, input);
   REQUIRE(plan.ok());
-  return *std::move(plan);
+  return plan->layout;
 }
 
 }  // namespace
 
-Layout Lenet5Layout() { return PlanOf("lenet5").layout; }
+Layout Lenet5Layout() { return LayoutFor(ModelOptions(), ImageShape()); }
 
 Layout QuadraticLayout(std::uint64_t dimension) {
   return {.entries = {{.name = "w",
@@ -32,7 +33,7 @@ Layout QuadraticLayout(std::uint64_t dimension) {
 
 Layout LayoutOf(const TrainingOptions& options) {
   if (options.model.name == "quadratic") return QuadraticLayout(options.quadratic.dimension);
-  return PlanOf(options.model.name).layout;
+  return LayoutFor(options.model, ShapeOf(options.data.source));
 }
 
 void DrawInitialModel(const Layout& layout, const ModelOptions& options,

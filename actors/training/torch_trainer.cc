@@ -40,8 +40,10 @@ auto CatchTorch(const char* what, Body body) -> decltype(body()) {
 // Images and labels as torch takes them; reused from batch to batch.
 class Batch {
  public:
-  explicit Batch(std::size_t capacity)
-      : images_(torch::empty({static_cast<std::int64_t>(capacity), 1, kImageRows, kImageColumns})),
+  Batch(std::size_t capacity, const ImageShape& shape)
+      : pixels_(shape.pixels()),
+        images_(torch::empty(
+            {static_cast<std::int64_t>(capacity), shape.channels, shape.rows, shape.columns})),
         labels_(torch::empty({static_cast<std::int64_t>(capacity)}, torch::kLong)) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
       unit_of_byte_[byte] = static_cast<float>(byte) / 255.0f;
@@ -50,9 +52,9 @@ class Batch {
 
   // Sets place `place` to one sample of `set`.
   void Put(std::size_t place, const ImageSet& set, std::size_t sample) {
-    float* const image = images_.data_ptr<float>() + place * kImagePixels;
+    float* const image = images_.data_ptr<float>() + place * pixels_;
     const std::uint8_t* const pixels = set.image(sample);
-    for (std::size_t i = 0; i < kImagePixels; ++i) image[i] = unit_of_byte_[pixels[i]];
+    for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[i]];
     labels_.data_ptr<std::int64_t>()[place] = set.labels[sample];
   }
 
@@ -65,6 +67,7 @@ class Batch {
   }
 
  private:
+  std::size_t pixels_;  // Of an image, all channels.
   torch::Tensor images_;
   torch::Tensor labels_;
   std::array<float, 256> unit_of_byte_;
@@ -83,8 +86,8 @@ class TorchTrainer final : public Trainer {
         gradient_(layout_.total),
         parameters_(TensorsOver(layout_, local_.data())),
         optimizer_(options.optimizer, layout_.trainable),
-        batch_(options.optimizer.batch),
-        evaluation_batch_(kEvaluationBatch) {
+        batch_(options.optimizer.batch, plan_.input),
+        evaluation_batch_(kEvaluationBatch, plan_.input) {
     DrawInitialModel(layout_, options_.model, local_.span());
     const Tensors gradients = TensorsOver(layout_, gradient_.data());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -157,7 +160,10 @@ class TorchTrainer final : public Trainer {
     summary.train_samples = options_.data.own ? sampler_->shard().size() : dataset_->train.size();
     const auto [begin, end] = TestSamples(0, 1);
     summary.test_samples = end - begin;
-    summary.sample_shape = {kImageRows, kImageColumns};
+    summary.sample_shape = {plan_.input.rows, plan_.input.columns};
+    if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
+      summary.sample_shape.insert(summary.sample_shape.begin(), channels);
+    }
     summary.shard_samples_by_class =
         CountByClass(dataset_->train.labels, sampler_->shard(), kImageClasses);
     return summary;
@@ -243,7 +249,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   REQUIRE(options.model.name != "quadratic");
   ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
-  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, ImageShape()));
+  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, dataset->train.shape));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.

@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "actors/training/dataset.h"
+#include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
@@ -60,7 +62,7 @@ absl::Status ValidateQuadratic(const QuadraticOptions& quadratic) {
 
 // Parts are rondo-worker's flags, the rest stands in the config.
 absl::Status ValidateOwnData(const DataOptions& data) {
-  RETURN_IF_ERROR(CheckName("data.source", data.source, {"mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.source", data.source, {"mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.partition", data.partition, {"iid"}));
   RETURN_IF_ERROR(CheckRange("--parts", data.parts, 1, 1 << 10));
   return CheckRange("--part", data.part, 0, data.parts);
@@ -74,10 +76,11 @@ absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
-  RETURN_IF_ERROR(
-      CheckName("data.source", options.data.source, {"digits", "mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.source", options.data.source,
+                            {"digits", "mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
   if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
+  RETURN_IF_ERROR(PlanModel(options.model, ShapeOf(options.data.source)).status());
   return ParsePartition(options.data.partition).status();
 }
 

@@ -17,7 +17,7 @@ struct ModelOptions {
 };
 
 struct DataOptions {
-  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist".
+  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist" | "cifar10".
   std::string dir;                  // Where its files lie; see LoadDataset.
   bool own = false;                 // This node's alone (data.placement "own"); else all hold it.
   std::string partition = "iid";    // "iid" | "sorted:PERCENT" | "label:LABEL".

@@ -123,7 +123,7 @@ const BadCase kBadCases[] = {
     {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
     {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
     {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
-    {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
+    {"[data]\nsource = \"libsvm\"\n", "CONFIG_NOT_AVAILABLE", "libsvm", "\"cifar10\""},
     {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
     {"[optimizer]\nname = \"adamx\"\n", "CONFIG_INVALID_VALUE",
      "one of \"adam\", \"adamw\", \"sgd\"", "did you mean adam?"},

@@ -64,7 +64,9 @@ TEST(ModelPlan, EntriesFollowEachOtherWithoutGaps) {
 TEST(ModelPlan, FollowsTheImages) {
   const ImageShape colour{.channels = 3, .rows = 32, .columns = 32};
   EXPECT_EQ(PlanOf("logistic", colour).layout.trainable, 10u * 3072 + 10);
+  EXPECT_EQ(PlanOf("cnn-gn", colour).layout.trainable, 64778u);
   const Layout layout = PlanOf("lenet5", colour).layout;
+  EXPECT_EQ(layout.trainable, 83126u);
   EXPECT_THAT(layout.entries[0].shape, testing::ElementsAre(6, 3, 5, 5));
   EXPECT_THAT(layout.entries[4].shape, testing::ElementsAre(120, 16 * 6 * 6));
 }

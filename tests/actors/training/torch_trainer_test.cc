@@ -374,6 +374,19 @@ TEST(RealData, Lenet5LearnsMnistFromDisk) {
   EXPECT_GE(Accuracy(**trainer), 0.95);
 }
 
+TEST(RealData, TheCnnWithGroupNormLearnsCifar10FromDisk) {
+  NEEDS_DATA(folder, "cifar10");
+  TrainingOptions options;
+  options.model.name = "cnn-gn";
+  options.data.source = "cifar10";
+  options.data.dir = folder;
+  const auto trainer = MakeTrainer(options);
+  ASSERT_OK(trainer);
+  EXPECT_EQ((*trainer)->Data().sample_shape, (std::vector<std::uint32_t>{3, 32, 32}));
+  Train(**trainer, 1, 500);
+  EXPECT_GE(Accuracy(**trainer), 0.35);  // Of ten classes.
+}
+
 double DriftNorm(Trainer& trainer, const std::vector<float>& base) {
   double sum = 0;
   for (std::size_t i = 0; i < base.size(); ++i) {

@@ -23,7 +23,7 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
   };
   const std::vector<Case> cases = {
       {"model.name", [](TrainingOptions& o) { o.model.name = "lenet"; }},
-      {"data.source", [](TrainingOptions& o) { o.data.source = "cifar10"; }},
+      {"data.source", [](TrainingOptions& o) { o.data.source = "cifar100"; }},
       {"data.partition", [](TrainingOptions& o) { o.data.partition = "sorted"; }},
       {"data.batches", [](TrainingOptions& o) { o.data.batches = "random"; }},
       {"data.source", [](TrainingOptions& o) { o.data.own = true; }},
