@@ -12,6 +12,7 @@
 #include "actors/run_config_keys.h"
 #include "actors/run_config_text.h"
 #include "actors/run_options.h"
+#include "actors/training/model_layout.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/status.h"
@@ -152,6 +153,23 @@ bool CanDoWithoutBarrier(const StrategySection& strategy) {
   return strategy.name == Strategy::kFda && sums && strategy.theta != 0.0;
 }
 
+// `key`, whose place is `field`, is `value` if `condition`, which `why` names, unless it is given.
+template <typename Value>
+void SetDefault(ResolvedConfig& resolved, bool condition, const std::string& key, Value& field,
+                const Value& value, const std::string& why) {
+  std::string& origin = resolved.origins[key];
+  if (!condition || origin != kDefaultOrigin) return;
+  field = value;
+  origin = absl::StrCat(kDefaultOrigin, " with ", why);
+}
+
+// What the paper trains a model with.
+void FillInModel(ResolvedConfig& resolved) {
+  ModelSection& model = resolved.config.model;
+  const std::string why = absl::StrCat("model.name = \"", ToString(model.name), "\"");
+  SetDefault(resolved, model.name == ModelName::kVgg16s, "model.dropout", model.dropout, 0.5, why);
+}
+
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
@@ -165,12 +183,10 @@ void FillIn(ResolvedConfig& resolved) {
   if (resolved.origins["run.min_workers"] == kDefaultOrigin) {
     config.run.min_workers = std::min(2u, config.run.workers);
   }
+  FillInModel(resolved);
   // torch's default.
-  std::string& decay_origin = resolved.origins["optimizer.weight_decay"];
-  if (decay_origin == kDefaultOrigin && config.optimizer.name == OptimizerName::kAdamW) {
-    config.optimizer.weight_decay = 0.01;
-    decay_origin = "default with optimizer.name = \"adamw\"";
-  }
+  SetDefault(resolved, config.optimizer.name == OptimizerName::kAdamW, "optimizer.weight_decay",
+             config.optimizer.weight_decay, 0.01, "optimizer.name = \"adamw\"");
   if (config.model.name == ModelName::kQuadratic &&
       resolved.origins["data.source"] == kDefaultOrigin) {
     config.data.source = DataSource::kNone;
@@ -274,12 +290,13 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
+  const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
   if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
-      config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
+      parameters > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
                      "and takes models up to ",
-                     kMostExactDimension, " parameters, not ", config.model.dimension),
+                     kMostExactDimension, " parameters, not ", parameters),
         "use estimator \"linear\" or \"sketch\"");
   }
   return absl::OkStatus();

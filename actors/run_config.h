@@ -77,12 +77,13 @@ struct DataSection {
 };
 
 // training/model_plan.h says what they are.
-enum class ModelName { kLenet5, kLogistic, kCnnGn, kQuadratic };
+enum class ModelName { kLenet5, kLogistic, kCnnGn, kVgg16s, kQuadratic };
 enum class Init { kGlorotUniform, kHeNormal };
 
 struct ModelSection {
   ModelName name = ModelName::kLenet5;
   Init init = Init::kGlorotUniform;  // training/model_layout.h has the formulas.
+  double dropout = 0;  // Of the model's dropout layers; the paper's rate unless given.
   // The rest is the quadratic model's: a bowl with a known minimum, trained without torch.
   std::uint64_t dimension = 1000;
   double curvature = 1;  // Largest of the diagonal.

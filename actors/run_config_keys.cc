@@ -341,9 +341,10 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddModelKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("model", "name", RONDO_AT(model.name),
-                        {"vgg16s", "densenet121", "densenet201", "transformer"}));
+  keys.push_back(
+      Choice("model", "name", RONDO_AT(model.name), {"densenet121", "densenet201", "transformer"}));
   keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
+  keys.push_back(Number("model", "dropout", RONDO_AT(model.dropout), {0, 1, false, true}));
   keys.push_back(
       Integer("model", "dimension", RONDO_AT(model.dimension), {1, std::int64_t{1} << 32}));
   keys.push_back(Number("model", "curvature", RONDO_AT(model.curvature), {0, 1e6, true}));
@@ -471,10 +472,9 @@ std::vector<std::string> ConfigKeyNames() {
 
 const std::vector<std::string>& LaterConfigKeys() {
   static const std::vector<std::string> names = {
-      "model.dropout",         "model.average_buffers",
-      "strategy.overlap",      "strategy.theta_lr_exponent",
-      "strategy.qsr_alpha",    "strategy.data_epochs",
-      "strategy.participants", "strategy.server"};
+      "model.average_buffers", "strategy.overlap",     "strategy.theta_lr_exponent",
+      "strategy.qsr_alpha",    "strategy.data_epochs", "strategy.participants",
+      "strategy.server"};
   return names;
 }
 

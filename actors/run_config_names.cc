@@ -47,6 +47,7 @@ const Names<ModelName>& NamesOf(ModelName) {
   static const Names<ModelName> names = {{ModelName::kLenet5, "lenet5"},
                                          {ModelName::kLogistic, "logistic"},
                                          {ModelName::kCnnGn, "cnn-gn"},
+                                         {ModelName::kVgg16s, "vgg16s"},
                                          {ModelName::kQuadratic, "quadratic"}};
   return names;
 }

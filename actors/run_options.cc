@@ -50,6 +50,7 @@ TrainingOptions TrainingOptionsOf(const RunConfig& config) {
   return {
       .model = {.name = ToString(config.model.name),
                 .init = ToString(config.model.init),
+                .dropout = config.model.dropout,
                 .seed = config.run.seed},
       .data = {.source = ToString(config.data.source),
                .dir = config.data.dir,

@@ -24,8 +24,8 @@ struct Window {
 // is too small for, the rest has no meaning and Finish gives none.
 class PlanBuilder {
  public:
-  explicit PlanBuilder(const ImageShape& input)
-      : channels_(input.channels), rows_(input.rows), columns_(input.columns) {
+  PlanBuilder(const ImageShape& input, double dropout)
+      : dropout_(dropout), channels_(input.channels), rows_(input.rows), columns_(input.columns) {
     plan_.input = input;
   }
 
@@ -76,6 +76,12 @@ class PlanBuilder {
     Reshape(channels_ * rows_ * columns_, 1, 1);
   }
 
+  void Dropout() {
+    has_dropout_ = true;
+    if (dropout_ > 0) Add({.kind = LayerKind::kDropout, .rate = dropout_});
+  }
+  bool HasDropout() const { return has_dropout_; }
+
   // Nothing if an image is too small.
   std::optional<ModelPlan> Finish() {
     if (!fits_) return std::nullopt;
@@ -111,6 +117,8 @@ class PlanBuilder {
   }
 
   ModelPlan plan_;
+  double dropout_;
+  bool has_dropout_ = false;
   std::int64_t channels_, rows_, columns_;  // What the layers so far leave.
   std::uint32_t weighted_layers_ = 0;       // Convolutions and linear layers so far.
   bool fits_ = true;
@@ -147,22 +155,50 @@ void AddCnnWithGroupNorm(PlanBuilder& plan) {
   plan.Linear("fc", kImageClasses);
 }
 
+void AddVgg16s(PlanBuilder& plan) {
+  int number = 0;
+  for (const std::int64_t outputs : {64, 128, 256}) {
+    for (int twice = 0; twice < 2; ++twice) {
+      plan.Convolution(absl::StrCat("conv", ++number), outputs, {.size = 3, .padding = 1});
+      plan.Relu();
+    }
+    plan.MaxPool(2);
+  }
+  plan.Flatten();
+  for (const char* const name : {"fc1", "fc2"}) {
+    plan.Linear(name, 512);
+    plan.Relu();
+    plan.Dropout();
+  }
+  plan.Linear("fc3", kImageClasses);
+}
+
+absl::Status Refuse(const std::string& message, const std::string& hint) {
+  return runtime::MakeError("CONFIG_INVALID_VALUE", runtime::Exit::kUsage, message, hint);
+}
+
 }  // namespace
 
 absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input) {
-  PlanBuilder builder(input);
+  PlanBuilder builder(input, options.dropout);
   if (options.name == "lenet5") {
     AddLenet5(builder);
   } else if (options.name == "logistic") {
     AddLogistic(builder);
-  } else {
-    REQUIRE(options.name == "cnn-gn");
+  } else if (options.name == "cnn-gn") {
     AddCnnWithGroupNorm(builder);
+  } else {
+    REQUIRE(options.name == "vgg16s");
+    AddVgg16s(builder);
+  }
+  if (options.dropout > 0 && !builder.HasDropout()) {
+    return Refuse(absl::StrCat("model.dropout = ", options.dropout, ", but model.name = \"",
+                               options.name, "\" has no dropout layer"),
+                  "leave model.dropout out");
   }
   std::optional<ModelPlan> plan = builder.Finish();
   if (plan.has_value()) return *std::move(plan);
-  return runtime::MakeError(
-      "CONFIG_INVALID_VALUE", runtime::Exit::kUsage,
+  return Refuse(
       absl::StrCat("model.name = \"", options.name, "\" does not fit images of ", input.Text()),
       "take another model.name or data.source");
 }

@@ -25,6 +25,7 @@ enum class LayerKind {
   kTanhPool,  // tanh, then the mean over 2 x 2 squares.
   kMaxPool,   // Over size x size squares; what is left over at the edge is left out.
   kFlatten,
+  kDropout,  // In training only.
 };
 
 struct Layer {
@@ -33,6 +34,7 @@ struct Layer {
   std::int64_t size = 0;        // Of a kernel, or of the squares of a pool.
   std::int64_t padding = 0;     // Zeros on each side of an image, before a convolution.
   std::int64_t groups = 0;      // Of kGroupNorm.
+  double rate = 0;              // Of kDropout: the part of the values that is dropped.
 };
 
 struct ModelPlan {
@@ -49,8 +51,12 @@ struct ModelPlan {
 //   He
 //             2018) and ReLU, a max pool 2 after the first two; 10. d = 54,890. A norm whose
 //             statistics are a sample's own is the same on every worker, whatever its data
-// CONFIG_INVALID_VALUE, exit 2: `input` is too small or has odd sides where the model halves them.
-// REQUIREs a name of these.
+//   vgg16s    the paper's VGG16*, d = 2,592,202 on 1 x 28 x 28: twice 64, twice 128 and twice 256
+//             convolutions of 3x3 same with ReLU, a max pool 2 after each two; 512 ReLU, dropout,
+//             512 ReLU, dropout, 10
+// options.dropout is the rate of all dropout layers; the paper's is 0.5.
+// CONFIG_INVALID_VALUE, exit 2: a rate for a model without such a layer; `input` is too small or
+// has odd sides where the model halves them. REQUIREs a name of these.
 absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input);
 
 }  // namespace actors

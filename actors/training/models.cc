@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "actors/training/dropout.h"
 #include "actors/training/kernels.h"
 #include "runtime/base/require.h"
 
@@ -47,7 +48,14 @@ class TanhPoolFunction : public torch::autograd::Function<TanhPoolFunction> {
 // What group_norm and batch_norm of torch add to a variance.
 constexpr double kNormEpsilon = 1e-5;
 
-torch::Tensor Apply(const Layer& layer, const torch::Tensor& x, const Tensors& parameters) {
+torch::Tensor Dropped(const torch::Tensor& x, double rate, RandomStream& random) {
+  const torch::Tensor mask = torch::empty(x.sizes(), x.options());
+  DrawDropoutMask(random, rate, {mask.data_ptr<float>(), static_cast<std::size_t>(mask.numel())});
+  return x * mask;
+}
+
+torch::Tensor Apply(const Layer& layer, const torch::Tensor& x, const Tensors& parameters,
+                    RandomStream* dropout) {
   // Those of a layer that has parameters.
   const torch::Tensor& weight = parameters[layer.first_entry];
   const torch::Tensor& bias = parameters[layer.first_entry + 1];
@@ -62,6 +70,7 @@ torch::Tensor Apply(const Layer& layer, const torch::Tensor& x, const Tensors& p
     case LayerKind::kTanhPool: return TanhPool(x);
     case LayerKind::kMaxPool: return torch::max_pool2d(x, layer.size);
     case LayerKind::kFlatten: return x.flatten(1);
+    case LayerKind::kDropout: return dropout == nullptr ? x : Dropped(x, layer.rate, *dropout);
   }
   REQUIRE(false);
 }
@@ -92,16 +101,17 @@ std::string Script(const Layer& layer, const Layout& layout) {
     case LayerKind::kTanhPool: return "torch.avg_pool2d(torch.tanh(x), [2, 2])";
     case LayerKind::kMaxPool: return absl::StrCat("torch.max_pool2d(x, ", square(layer.size), ")");
     case LayerKind::kFlatten: return "torch.flatten(x, 1)";
+    case LayerKind::kDropout: return "x";  // For predicting.
   }
   REQUIRE(false);
 }
 
 }  // namespace
 
-torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images,
-                      const Tensors& parameters) {
+torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
+                      RandomStream* dropout) {
   torch::Tensor x = images;
-  for (const Layer& layer : plan.layers) x = Apply(layer, x, parameters);
+  for (const Layer& layer : plan.layers) x = Apply(layer, x, parameters, dropout);
   return x;
 }
 

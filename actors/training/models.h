@@ -2,9 +2,9 @@
 // to compile, so only models.cc, torch_trainer.cc and their tests include it. All functions may
 // throw c10::Error, which torch_trainer.cc catches.
 //
-// A model is a pure function of (images, parameters). The parameters are tensors over one flat
-// vector that torch neither owns nor moves: training uses those over `local`, evaluation makes
-// others over any model's floats.
+// A model is a pure function of (images, parameters, random numbers). The parameters are tensors
+// over one flat vector that torch neither owns nor moves: training uses those over `local`,
+// evaluation makes others over any model's floats.
 #ifndef RONDO_ACTORS_TRAINING_MODELS_H_
 #define RONDO_ACTORS_TRAINING_MODELS_H_
 
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "actors/training/model_plan.h"
+#include "actors/training/random.h"
 #include "actors/training/trainer.h"
 
 namespace actors {
@@ -22,9 +23,10 @@ namespace actors {
 using Tensors = std::vector<torch::Tensor>;
 
 // Images (n x channels x rows x columns in [0, 1]) and parameters in the layout's order -> logits
-// (n x classes).
-torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images,
-                      const Tensors& parameters);
+// (n x classes). With `dropout` to train on: it gives the masks of the dropout layers, one after
+// the other. Without, as for a test.
+torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
+                      RandomStream* dropout = nullptr);
 
 // One tensor per entry over `floats` (layout.total of them), which must outlive them.
 Tensors TensorsOver(const Layout& layout, float* floats);

@@ -113,6 +113,7 @@ class TorchTrainer final : public Trainer {
         options_.data.batches == "permutation" ? BatchOrder::kPermutation : BatchOrder::kUniform;
     sampler_.emplace(std::move(shard), options_.optimizer.batch, order, options_.model.seed,
                      placement.slot);
+    slot_ = placement.slot;
     return absl::OkStatus();
   }
 
@@ -123,7 +124,7 @@ class TorchTrainer final : public Trainer {
     StepOutcome outcome;
     outcome.samples = static_cast<std::uint32_t>(samples.size());
     ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
-                       return ComputeGradient(samples.size());
+                       return ComputeGradient(samples.size(), step);
                      }));
     // Before the optimizer: its moments and the model stay as they were.
     if (!std::isfinite(outcome.loss)) {
@@ -186,9 +187,10 @@ class TorchTrainer final : public Trainer {
   }
 
   // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
-  float ComputeGradient(std::size_t count) {
+  float ComputeGradient(std::size_t count, std::uint64_t step) {
+    RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
-    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_);
+    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_, &dropout);
     const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
     loss.backward();
     CheckTensorsInPlace();
@@ -238,6 +240,7 @@ class TorchTrainer final : public Trainer {
   Tensors parameters_;  // Over local_, their gradients over gradient_.
   FlatOptimizer optimizer_;
   std::optional<BatchSampler> sampler_;
+  std::uint32_t slot_ = 0;
   Batch batch_;
   Batch evaluation_batch_;
 };

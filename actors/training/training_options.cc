@@ -71,9 +71,10 @@ absl::Status ValidateOwnData(const DataOptions& data) {
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(
-      CheckName("model.name", options.model.name, {"lenet5", "logistic", "cnn-gn", "quadratic"}));
+  RETURN_IF_ERROR(CheckName("model.name", options.model.name,
+                            {"lenet5", "logistic", "cnn-gn", "vgg16s", "quadratic"}));
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
+  RETURN_IF_ERROR(CheckRange("model.dropout", options.model.dropout, 0, 1));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
   RETURN_IF_ERROR(CheckName("data.source", options.data.source,

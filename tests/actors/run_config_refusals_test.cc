@@ -122,7 +122,10 @@ const BadCase kBadCases[] = {
      ""},
     {"[strategy]\noverlap = false\n", "CONFIG_NOT_AVAILABLE", "strategy.overlap", "leave"},
     {"[strategy.server]\nname = \"adam\"\n", "CONFIG_NOT_AVAILABLE", "strategy.server", ""},
-    {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
+    {"[model]\nname = \"densenet121\"\n", "CONFIG_NOT_AVAILABLE", "densenet121", "\"lenet5\""},
+    {"[model]\ndropout = 0.5\n", "CONFIG_INVALID_VALUE", "\"lenet5\" has no dropout layer",
+     "leave"},
+    {"[model]\ndropout = 1.0\n", "CONFIG_INVALID_VALUE", "< 1", ""},
     {"[data]\nsource = \"libsvm\"\n", "CONFIG_NOT_AVAILABLE", "libsvm", "\"cifar10\""},
     {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
     {"[optimizer]\nname = \"adamx\"\n", "CONFIG_INVALID_VALUE",
@@ -176,6 +179,8 @@ const BadCase kBadCases[] = {
     {"[run]\nworkers = 32\n[optimizer]\nbatch = 2000\n", "CONFIG_CONFLICT", "1875 samples", ""},
     {"[model]\nname = \"quadratic\"\ndimension = 200001\n[strategy]\nestimator = \"exact\"\n",
      "CONFIG_CONFLICT", "200000", "linear"},
+    {"[model]\nname = \"vgg16s\"\n[strategy]\nestimator = \"exact\"\n", "CONFIG_CONFLICT",
+     "not 2592202", "linear"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, BadConfig, testing::ValuesIn(kBadCases));

@@ -165,8 +165,9 @@ partition = "label:8"
 batches = "permutation"
 seed = 3
 [model]
-name = "logistic"
+name = "vgg16s"
 init = "he_normal"
+dropout = 0.25
 dimension = 2
 curvature = 1e-9
 noise = 0.1

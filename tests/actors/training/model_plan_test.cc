@@ -45,9 +45,35 @@ TEST(ModelPlan, TheCnnWithGroupNormHasAsManyParametersAsLenet5OrSo) {
   EXPECT_EQ(layout.entries[2].depth, 3u);
 }
 
+TEST(ModelPlan, Vgg16sHasTheParametersOfThePaper) {
+  const Layout layout = PlanOf("vgg16s").layout;
+  EXPECT_EQ(layout.trainable, 2592202u);
+  EXPECT_EQ(layout.total, 2592202u);
+  std::vector<std::uint64_t> counts;
+  for (std::size_t i = 0; i < layout.entries.size(); i += 2) {
+    counts.push_back(layout.entries[i].count + layout.entries[i + 1].count);
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(640, 36928, 73856, 147584, 295168, 590080, 1180160,
+                                           262656, 5130));
+  EXPECT_EQ(PlanOf("vgg16s", {.channels = 3, .rows = 32, .columns = 32}).layout.trainable,
+            3510858u);
+}
+
+TEST(ModelPlan, DropoutIsLeftOutAtRateZeroAndRefusedWhereThereIsNone) {
+  const std::size_t without = PlanOf("vgg16s").layers.size();
+  const auto with = PlanModel({.name = "vgg16s", .dropout = 0.25}, ImageShape());
+  ASSERT_OK(with);
+  EXPECT_EQ(with->layers.size(), without + 2);
+  const absl::Status status = PlanModel({.name = "lenet5", .dropout = 0.25}, ImageShape()).status();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
+  EXPECT_THAT(status, tests::HasMessage("\"lenet5\" has no dropout layer"));
+}
+
 TEST(ModelPlan, EntriesFollowEachOtherWithoutGaps) {
-  for (const Layout& layout : {PlanOf("lenet5").layout, PlanOf("logistic").layout,
-                               PlanOf("cnn-gn").layout, QuadraticLayout(17)}) {
+  for (const Layout& layout :
+       {PlanOf("lenet5").layout, PlanOf("logistic").layout, PlanOf("cnn-gn").layout,
+        PlanOf("vgg16s").layout, QuadraticLayout(17)}) {
     std::uint64_t offset = 0;
     for (const LayoutEntry& entry : layout.entries) {
       EXPECT_EQ(entry.offset, offset);

@@ -130,6 +130,56 @@ TEST(CnnWithGroupNorm, IsWhatItsPlanSays) {
   EXPECT_LE(LargestDifference(logits, PlainCnnWithGroupNorm(images, parameters)), 2e-6);
 }
 
+// The model as anyone would write it with torch's own modules.
+torch::Tensor PlainVgg16s(torch::Tensor x, const Tensors& p) {
+  namespace F = torch::nn::functional;
+  for (std::size_t i = 0; i < 6; ++i) {
+    x = F::relu(F::conv2d(x, p[2 * i], F::Conv2dFuncOptions().bias(p[2 * i + 1]).padding(1)));
+    if (i % 2 == 1) x = F::max_pool2d(x, F::MaxPool2dFuncOptions(2));
+  }
+  x = F::relu(F::linear(x.flatten(1), p[12], p[13]));
+  return F::linear(F::relu(F::linear(x, p[14], p[15])), p[16], p[17]);
+}
+
+TEST(Vgg16s, IsThePapersModelInATestWhateverTheDropout) {
+  ModelOptions options;
+  options.name = "vgg16s";
+  options.dropout = 0.5;
+  const auto plan = PlanModel(options, ImageShape());
+  ASSERT_OK(plan);
+  std::vector<float> floats(plan->layout.total);
+  DrawInitialModel(plan->layout, Seed(3), absl::MakeSpan(floats));
+  const Tensors parameters = TensorsOver(plan->layout, floats.data());
+  torch::manual_seed(4);
+  const torch::Tensor images = torch::randn({4, 1, 28, 28}).sigmoid();
+  const torch::Tensor logits = Forward(*plan, images, parameters);
+  EXPECT_LE(LargestDifference(logits, PlainVgg16s(images, parameters)), 2e-6);
+  RandomStream dropout(1, Purpose::kDropout);
+  EXPECT_GT(LargestDifference(logits, Forward(*plan, images, parameters, &dropout)), 1e-3);
+}
+
+TEST(Dropout, IsTheSameHoweverManyThreadsCompute) {
+  // Linear layers of few outputs, which are summed alike by any number of threads.
+  ModelPlan plan = PlanOf("logistic");
+  Layer drop;
+  drop.kind = LayerKind::kDropout;
+  drop.rate = 0.3;
+  plan.layers.insert(plan.layers.begin(), drop);
+  std::vector<float> floats(plan.layout.total, 0.5f);
+  const Tensors parameters = TensorsOver(plan.layout, floats.data());
+  const torch::Tensor images = torch::ones({64, 1, 28, 28});
+  const int threads = at::get_num_threads();
+  std::vector<torch::Tensor> logits;
+  for (const int count : {1, 4}) {
+    at::set_num_threads(count);
+    RandomStream dropout(1, Purpose::kDropout, 2, 3);
+    logits.push_back(Forward(plan, images, parameters, &dropout));
+  }
+  at::set_num_threads(threads);
+  EXPECT_EQ(LargestDifference(logits[0], logits[1]), 0);
+  EXPECT_GT(logits[0].std().item<double>(), 1);  // Each image has a mask of its own.
+}
+
 class EveryModel : public testing::TestWithParam<const char*> {};
 
 TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
@@ -146,7 +196,8 @@ TEST_P(EveryModel, ItsTorchScriptPredictsTheSameLogits) {
       1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel, testing::Values("lenet5", "logistic", "cnn-gn"),
+INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel,
+                         testing::Values("lenet5", "logistic", "cnn-gn", "vgg16s"),
                          [](const auto& info) {
                            std::string name = info.param;
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());

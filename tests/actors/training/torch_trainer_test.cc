@@ -95,6 +95,31 @@ TEST(TorchTrainer, OneSeedGivesTheSameBitsOverFiftySteps) {
   EXPECT_FALSE(SameBits(Values(*one), Values(*other_slot)));
 }
 
+// A step takes the masks of its own number, whatever steps came before, as it takes its batch.
+TEST(TorchTrainer, DropoutFollowsSeedSlotAndStep) {
+  TrainingOptions options;
+  options.model.name = "vgg16s";
+  options.model.dropout = 0.5;
+  options.optimizer.batch = 2;
+  const auto one = Make(options), same = Make(options), other_slot = Make(options);
+  Placement placement;
+  placement.slot = 1;
+  ASSERT_OK(other_slot->Place(placement));
+  Train(*one, 1, 2);
+  std::copy(one->local().begin(), one->local().end(), same->local().begin());
+  std::copy(one->local().begin(), one->local().end(), other_slot->local().begin());
+  one->optimizer().Reset();
+  for (Trainer* const trainer : {one.get(), same.get(), other_slot.get()}) Train(*trainer, 3, 4);
+  EXPECT_TRUE(SameBits(Values(*one), Values(*same)));
+  EXPECT_FALSE(SameBits(Values(*one), Values(*other_slot)));
+  const auto dropped = Make(options)->Step(1, kLearningRate);
+  options.model.dropout = 0;
+  const auto kept = Make(options)->Step(1, kLearningRate);
+  ASSERT_OK(dropped);
+  ASSERT_OK(kept);
+  EXPECT_NE(dropped->loss, kept->loss);
+}
+
 TEST(TorchTrainer, ParametersStayViewsOfOneAlignedVector) {
   const auto trainer = Make(TrainingOptions());
   const float* const address = trainer->local().data();
