@@ -77,7 +77,15 @@ struct DataSection {
 };
 
 // training/model_plan.h says what they are.
-enum class ModelName { kLenet5, kLogistic, kCnnGn, kVgg16s, kQuadratic };
+enum class ModelName {
+  kLenet5,
+  kLogistic,
+  kCnnGn,
+  kVgg16s,
+  kDenseNet121,
+  kDenseNet201,
+  kQuadratic
+};
 enum class Init { kGlorotUniform, kHeNormal };
 
 struct ModelSection {

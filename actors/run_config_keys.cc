@@ -341,8 +341,7 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddModelKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(
-      Choice("model", "name", RONDO_AT(model.name), {"densenet121", "densenet201", "transformer"}));
+  keys.push_back(Choice("model", "name", RONDO_AT(model.name), {"transformer"}));
   keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
   keys.push_back(Number("model", "dropout", RONDO_AT(model.dropout), {0, 1, false, true}));
   keys.push_back(

@@ -48,6 +48,8 @@ const Names<ModelName>& NamesOf(ModelName) {
                                          {ModelName::kLogistic, "logistic"},
                                          {ModelName::kCnnGn, "cnn-gn"},
                                          {ModelName::kVgg16s, "vgg16s"},
+                                         {ModelName::kDenseNet121, "densenet121"},
+                                         {ModelName::kDenseNet201, "densenet201"},
                                          {ModelName::kQuadratic, "quadratic"}};
   return names;
 }

@@ -1,6 +1,6 @@
 // Dropout (Srivastava et al. 2014) by counter-based random numbers: which values of a step fall out
-// is a pure function of the run's seed, the worker's slot, the step and the place of the value, so
-// one seed repeats a run bit for bit, however many threads compute it. C++17-clean, without torch.
+// is a pure function of the run's seed, the worker's slot, the step and the place of the value, and
+// not of how many threads compute, or of what was drawn before. C++17-clean, without torch.
 #ifndef RONDO_ACTORS_TRAINING_DROPOUT_H_
 #define RONDO_ACTORS_TRAINING_DROPOUT_H_
 

@@ -45,8 +45,11 @@ class TanhPoolFunction : public torch::autograd::Function<TanhPoolFunction> {
   }
 };
 
-// What group_norm and batch_norm of torch add to a variance.
-constexpr double kNormEpsilon = 1e-5;
+// Added to a variance: by torch's GroupNorm, and by the BatchNorm of Keras's DenseNet.
+constexpr double kGroupNormEpsilon = 1e-5;
+constexpr double kBatchNormEpsilon = 1.001e-5;
+// How much of a batch's statistics goes into the running ones: Keras's 1 - 0.99.
+constexpr double kBatchNormMomentum = 0.01;
 
 torch::Tensor Dropped(const torch::Tensor& x, double rate, RandomStream& random) {
   const torch::Tensor mask = torch::empty(x.sizes(), x.options());
@@ -54,26 +57,47 @@ torch::Tensor Dropped(const torch::Tensor& x, double rate, RandomStream& random)
   return x * mask;
 }
 
-torch::Tensor Apply(const Layer& layer, const torch::Tensor& x, const Tensors& parameters,
-                    RandomStream* dropout) {
-  // Those of a layer that has parameters.
-  const torch::Tensor& weight = parameters[layer.first_entry];
-  const torch::Tensor& bias = parameters[layer.first_entry + 1];
-  switch (layer.kind) {
-    case LayerKind::kConvolution:
-      return torch::conv2d(x, weight, bias, /*stride=*/1, layer.padding);
-    case LayerKind::kLinear: return torch::linear(x, weight, bias);
-    case LayerKind::kGroupNorm:
-      return torch::group_norm(x, layer.groups, weight, bias, kNormEpsilon);
-    case LayerKind::kRelu: return torch::relu(x);
-    case LayerKind::kTanh: return torch::tanh(x);
-    case LayerKind::kTanhPool: return TanhPool(x);
-    case LayerKind::kMaxPool: return torch::max_pool2d(x, layer.size);
-    case LayerKind::kFlatten: return x.flatten(1);
-    case LayerKind::kDropout: return dropout == nullptr ? x : Dropped(x, layer.rate, *dropout);
+// A pass over the layers of a plan.
+class Pass {
+ public:
+  Pass(const Tensors& parameters, RandomStream* dropout)
+      : parameters_(parameters), dropout_(dropout) {}
+
+  torch::Tensor Apply(const Layer& layer, const torch::Tensor& x) {
+    switch (layer.kind) {
+      case LayerKind::kConvolution:
+        return torch::conv2d(x, Weight(layer), layer.has_bias ? Bias(layer) : torch::Tensor(),
+                             layer.stride, layer.padding);
+      case LayerKind::kLinear: return torch::linear(x, Weight(layer), Bias(layer));
+      case LayerKind::kGroupNorm:
+        return torch::group_norm(x, layer.groups, Weight(layer), Bias(layer), kGroupNormEpsilon);
+      case LayerKind::kBatchNorm:
+        return torch::batch_norm(x, Weight(layer), Bias(layer), parameters_[layer.first_buffer],
+                                 parameters_[layer.first_buffer + 1], dropout_ != nullptr,
+                                 kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/false);
+      case LayerKind::kRelu: return torch::relu(x);
+      case LayerKind::kTanh: return torch::tanh(x);
+      case LayerKind::kTanhPool: return TanhPool(x);
+      case LayerKind::kMaxPool:
+        return torch::max_pool2d(x, layer.size, layer.stride, layer.padding);
+      case LayerKind::kAveragePool: return torch::avg_pool2d(x, layer.size, layer.stride);
+      case LayerKind::kGlobalAveragePool: return torch::adaptive_avg_pool2d(x, {1, 1});
+      case LayerKind::kFlatten: return x.flatten(1);
+      case LayerKind::kDropout: return dropout_ == nullptr ? x : Dropped(x, layer.rate, *dropout_);
+      case LayerKind::kKeep: return kept_ = x;
+      case LayerKind::kConcatenate: return torch::cat({kept_, x}, 1);
+    }
+    REQUIRE(false);
   }
-  REQUIRE(false);
-}
+
+ private:
+  const torch::Tensor& Weight(const Layer& layer) const { return parameters_[layer.first_entry]; }
+  const torch::Tensor& Bias(const Layer& layer) const { return parameters_[layer.first_entry + 1]; }
+
+  const Tensors& parameters_;
+  RandomStream* const dropout_;
+  torch::Tensor kept_;
+};
 
 // "conv1.weight" -> "conv1_weight", as names have no dots there.
 std::string ScriptName(const LayoutEntry& entry) {
@@ -90,18 +114,31 @@ std::string Script(const Layer& layer, const Layout& layout) {
   const auto square = [](std::int64_t side) { return absl::StrCat("[", side, ", ", side, "]"); };
   switch (layer.kind) {
     case LayerKind::kConvolution:
-      return absl::StrCat("torch.conv2d(x, ", entry(0), ", ", entry(1), ", [1, 1], ",
-                          square(layer.padding), ")");
+      return absl::StrCat("torch.conv2d(x, ", entry(0), ", ", layer.has_bias ? entry(1) : "None",
+                          ", ", square(layer.stride), ", ", square(layer.padding), ")");
     case LayerKind::kLinear: return absl::StrCat("torch.linear(x, ", entry(0), ", ", entry(1), ")");
     case LayerKind::kGroupNorm:
       return absl::StrCat("torch.group_norm(x, ", layer.groups, ", ", entry(0), ", ", entry(1),
-                          ", ", kNormEpsilon, ")");
+                          ", ", kGroupNormEpsilon, ")");
+    case LayerKind::kBatchNorm:
+      return absl::StrCat("torch.batch_norm(x, ", entry(0), ", ", entry(1), ", self.",
+                          ScriptName(layout.entries[layer.first_buffer]), ", self.",
+                          ScriptName(layout.entries[layer.first_buffer + 1]), ", False, 0.0, ",
+                          kBatchNormEpsilon, ", False)");
     case LayerKind::kRelu: return "torch.relu(x)";
     case LayerKind::kTanh: return "torch.tanh(x)";
     case LayerKind::kTanhPool: return "torch.avg_pool2d(torch.tanh(x), [2, 2])";
-    case LayerKind::kMaxPool: return absl::StrCat("torch.max_pool2d(x, ", square(layer.size), ")");
+    case LayerKind::kMaxPool:
+      return absl::StrCat("torch.max_pool2d(x, ", square(layer.size), ", ", square(layer.stride),
+                          ", ", square(layer.padding), ")");
+    case LayerKind::kAveragePool:
+      return absl::StrCat("torch.avg_pool2d(x, ", square(layer.size), ", ", square(layer.stride),
+                          ")");
+    case LayerKind::kGlobalAveragePool: return "torch.adaptive_avg_pool2d(x, [1, 1])";
     case LayerKind::kFlatten: return "torch.flatten(x, 1)";
     case LayerKind::kDropout: return "x";  // For predicting.
+    case LayerKind::kKeep: return "kept = x";
+    case LayerKind::kConcatenate: return "torch.cat([kept, x], 1)";
   }
   REQUIRE(false);
 }
@@ -110,15 +147,17 @@ std::string Script(const Layer& layer, const Layout& layout) {
 
 torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
                       RandomStream* dropout) {
+  Pass pass(parameters, dropout);
   torch::Tensor x = images;
-  for (const Layer& layer : plan.layers) x = Apply(layer, x, parameters, dropout);
+  for (const Layer& layer : plan.layers) x = pass.Apply(layer, x);
   return x;
 }
 
-Tensors TensorsOver(const Layout& layout, float* floats) {
+Tensors TensorsOver(const Layout& layout, float* floats, std::uint64_t count) {
   Tensors tensors;
   tensors.reserve(layout.entries.size());
   for (const LayoutEntry& entry : layout.entries) {
+    if (entry.offset >= count) break;
     tensors.push_back(torch::from_blob(floats + entry.offset, entry.shape, torch::kFloat));
   }
   return tensors;
@@ -138,8 +177,8 @@ std::string ToTorchScript(const ModelPlan& plan, absl::Span<const float> paramet
   // from_blob wants a pointer to non-const; nothing writes through it.
   const Tensors tensors = TensorsOver(layout, const_cast<float*>(parameters.data()));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    module.register_parameter(ScriptName(layout.entries[i]), tensors[i].clone(),
-                              /*is_buffer=*/false);
+    const bool is_buffer = layout.entries[i].offset >= layout.trainable;
+    module.register_parameter(ScriptName(layout.entries[i]), tensors[i].clone(), is_buffer);
   }
   std::string script = "def forward(self, x):\n";
   for (const Layer& layer : plan.layers) {

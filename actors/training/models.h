@@ -24,12 +24,14 @@ using Tensors = std::vector<torch::Tensor>;
 
 // Images (n x channels x rows x columns in [0, 1]) and parameters in the layout's order -> logits
 // (n x classes). With `dropout` to train on: it gives the masks of the dropout layers, one after
-// the other. Without, as for a test.
+// the other, and each BatchNorm takes the statistics of the batch and notes them in its buffers.
+// Without, as for a test: a BatchNorm takes those of its buffers.
 torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
                       RandomStream* dropout = nullptr);
 
-// One tensor per entry over `floats` (layout.total of them), which must outlive them.
-Tensors TensorsOver(const Layout& layout, float* floats);
+// One tensor per entry over `floats`, which must outlive them: layout.total of them, or the first
+// `count`, which end where an entry does.
+Tensors TensorsOver(const Layout& layout, float* floats, std::uint64_t count = UINT64_MAX);
 
 // tanh, then the mean over 2 x 2 squares, of n x c x rows x columns, both even: one pass instead of
 // two torch operators that took more than half of a LeNet-5 forward pass. Differentiable once.

@@ -83,14 +83,14 @@ class TorchTrainer final : public Trainer {
         dataset_(std::move(dataset)),
         fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
         local_(layout_.total),
-        gradient_(layout_.total),
+        gradient_(layout_.trainable),
         parameters_(TensorsOver(layout_, local_.data())),
         optimizer_(options.optimizer, layout_.trainable),
         batch_(options.optimizer.batch, plan_.input),
         evaluation_batch_(kEvaluationBatch, plan_.input) {
     DrawInitialModel(layout_, options_.model, local_.span());
-    const Tensors gradients = TensorsOver(layout_, gradient_.data());
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensors gradients = TensorsOver(layout_, gradient_.data(), layout_.trainable);
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
       parameters_[i].set_requires_grad(true);
       // Given a gradient, the backward pass adds to it in place: it stays in the flat vector.
       parameters_[i].mutable_grad() = gradients[i];
@@ -121,6 +121,8 @@ class TorchTrainer final : public Trainer {
     REQUIRE(sampler_.has_value());
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
     for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
+    const absl::Span<float> buffers = local_.span().subspan(layout_.trainable);
+    const std::vector<float> buffers_before(buffers.begin(), buffers.end());
     StepOutcome outcome;
     outcome.samples = static_cast<std::uint32_t>(samples.size());
     ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
@@ -128,10 +130,10 @@ class TorchTrainer final : public Trainer {
                      }));
     // Before the optimizer: its moments and the model stay as they were.
     if (!std::isfinite(outcome.loss)) {
+      std::copy(buffers_before.begin(), buffers_before.end(), buffers.begin());
       return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
     }
-    optimizer_.Step(learning_rate, gradient_.span().first(layout_.trainable),
-                    local_.span().first(layout_.trainable));
+    optimizer_.Step(learning_rate, gradient_.span(), local_.span().first(layout_.trainable));
     return outcome;
   }
 
@@ -202,6 +204,7 @@ class TorchTrainer final : public Trainer {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::uint64_t offset = layout_.entries[i].offset;
       REQUIRE(parameters_[i].data_ptr<float>() == local_.data() + offset);
+      if (offset >= layout_.trainable) continue;
       REQUIRE(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset);
     }
   }

@@ -68,11 +68,21 @@ absl::Status ValidateOwnData(const DataOptions& data) {
   return CheckRange("--part", data.part, 0, data.parts);
 }
 
+absl::Status CheckModel(const TrainingOptions& options) {
+  ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(options.model, ShapeOf(options.data.source)));
+  // The variance of one value, as torch's running one is computed, is 0 / 0.
+  if (plan.layout.total == plan.layout.trainable || options.optimizer.batch > 1) {
+    return absl::OkStatus();
+  }
+  return Refuse("optimizer.batch", "1", "2 or more with a model that has BatchNorm");
+}
+
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(CheckName("model.name", options.model.name,
-                            {"lenet5", "logistic", "cnn-gn", "vgg16s", "quadratic"}));
+  RETURN_IF_ERROR(CheckName(
+      "model.name", options.model.name,
+      {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201", "quadratic"}));
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(CheckRange("model.dropout", options.model.dropout, 0, 1));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
@@ -81,7 +91,7 @@ absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
                             {"digits", "mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
   if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
-  RETURN_IF_ERROR(PlanModel(options.model, ShapeOf(options.data.source)).status());
+  RETURN_IF_ERROR(CheckModel(options));
   return ParsePartition(options.data.partition).status();
 }
 

@@ -270,6 +270,22 @@ TEST(RunConfig, AdamWDecaysWeightsAsTorchsDoesUnlessItIsTold) {
   EXPECT_EQ(given->optimizer.weight_decay, 0.0);
 }
 
+TEST(RunConfig, ADenseNetIsThePapersUnlessItIsTold) {
+  const auto resolved =
+      ResolveRunConfig(FromText("[model]\nname = \"densenet201\"\n[data]\nsource = \"cifar10\"\n"));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.model.init, Init::kHeNormal);
+  EXPECT_EQ(resolved->config.model.dropout, 0.2);
+  EXPECT_EQ(resolved->origins.at("model.init"), "default with model.name = \"densenet201\"");
+  const auto vgg = ParseRunConfig("[model]\nname = \"vgg16s\"\n", "c.toml");
+  ASSERT_OK(vgg);
+  EXPECT_EQ(vgg->model.init, Init::kGlorotUniform);
+  EXPECT_EQ(vgg->model.dropout, 0.5);
+  const auto given = ParseRunConfig("[model]\nname = \"vgg16s\"\ndropout = 0.0\n", "c.toml");
+  ASSERT_OK(given);
+  EXPECT_EQ(given->model.dropout, 0.0);
+}
+
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {
   ConfigSources sources = FromText("[run]\nseed = 7\n");
   sources.overrides = {{"strategy.theta", "0.5", "--set"}};

@@ -42,6 +42,12 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
       {"optimizer.momentum", [](TrainingOptions& o) { o.optimizer.momentum = 1; }},
       {"optimizer.nesterov", [](TrainingOptions& o) { o.optimizer.nesterov = true; }},
       {"optimizer.batch", [](TrainingOptions& o) { o.optimizer.batch = 0; }},
+      {"optimizer.batch",
+       [](TrainingOptions& o) {
+         o.model.name = "densenet121", o.data.source = "cifar10", o.optimizer.batch = 1;
+       }},
+      {"model.name", [](TrainingOptions& o) { o.model.name = "densenet121"; }},
+      {"model.dropout", [](TrainingOptions& o) { o.model.dropout = 0.5; }},
       {"quadratic.dimension",
        [](TrainingOptions& o) { o.model.name = "quadratic", o.quadratic.dimension = 0; }},
       {"quadratic.step_time_seconds",
