@@ -11,6 +11,8 @@
 
 #include "actors/run_config_keys.h"
 #include "actors/run_config_text.h"
+#include "actors/run_options.h"
+#include "actors/training/model_layout.h"
 #include "runtime/base/error.h"
 #include "runtime/base/nearest.h"
 #include "runtime/base/require.h"
@@ -193,6 +195,26 @@ void FillInServer(ResolvedConfig& resolved) {
   }
 }
 
+// `key`, whose place is `field`, is `value` if `condition`, which `why` names, unless it is given.
+template <typename Value>
+void SetDefault(ResolvedConfig& resolved, bool condition, const std::string& key, Value& field,
+                const Value& value, const std::string& why) {
+  std::string& origin = resolved.origins[key];
+  if (!condition || origin != kDefaultOrigin) return;
+  field = value;
+  origin = absl::StrCat(kDefaultOrigin, " with ", why);
+}
+
+// What the paper trains a model with.
+void FillInModel(ResolvedConfig& resolved) {
+  ModelSection& model = resolved.config.model;
+  const std::string why = absl::StrCat("model.name = \"", ToString(model.name), "\"");
+  const bool dense = model.name == ModelName::kDenseNet121 || model.name == ModelName::kDenseNet201;
+  SetDefault(resolved, model.name == ModelName::kVgg16s, "model.dropout", model.dropout, 0.5, why);
+  SetDefault(resolved, dense, "model.dropout", model.dropout, 0.2, why);
+  SetDefault(resolved, dense, "model.init", model.init, Init::kHeNormal, why);
+}
+
 // Defaults that follow from other values.
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
@@ -207,6 +229,10 @@ void FillIn(ResolvedConfig& resolved) {
   if (resolved.origins["run.min_workers"] == kDefaultOrigin) {
     config.run.min_workers = std::min(2u, config.run.workers);
   }
+  FillInModel(resolved);
+  // torch's default.
+  SetDefault(resolved, config.optimizer.name == OptimizerName::kAdamW, "optimizer.weight_decay",
+             config.optimizer.weight_decay, 0.01, "optimizer.name = \"adamw\"");
   if (config.model.name == ModelName::kQuadratic &&
       resolved.origins["data.source"] == kDefaultOrigin) {
     config.data.source = DataSource::kNone;
@@ -349,12 +375,13 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
+  const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
   if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
-      config.model.name == ModelName::kQuadratic && config.model.dimension > kMostExactDimension) {
+      parameters > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
                      "and takes models up to ",
-                     kMostExactDimension, " parameters, not ", config.model.dimension),
+                     kMostExactDimension, " parameters, not ", parameters),
         "use estimator \"linear\" or \"sketch\"");
   }
   return absl::OkStatus();
@@ -406,6 +433,8 @@ absl::Status CheckConflicts(const RunConfig& config) {
   RETURN_IF_ERROR(CheckRun(config));
   RETURN_IF_ERROR(CheckData(config));
   RETURN_IF_ERROR(CheckOptimizer(config));
+  // What the trainer itself would refuse, before a process is started.
+  RETURN_IF_ERROR(ValidateTrainingOptions(TrainingOptionsOf(config)));
   RETURN_IF_ERROR(CheckSchedule(config));
   RETURN_IF_ERROR(CheckServer(config.server));
   return CheckStrategy(config);

@@ -59,7 +59,7 @@ struct RunSection {
   std::string out = "runs";   // The folder in which each run makes a folder of its own.
 };
 
-enum class DataSource { kNone, kDigits, kMnist, kFashionMnist };
+enum class DataSource { kNone, kDigits, kMnist, kFashionMnist, kCifar10 };
 // Every member holds the whole set and trains on its shard; or each node trains on its own data,
 // which never moves.
 enum class DataPlacement { kShared, kOwn };
@@ -77,11 +77,23 @@ struct DataSection {
   std::uint64_t seed = 0;  // Permutes the file order; not run.seed.
 };
 
-enum class ModelName { kLenet5, kLogistic, kQuadratic };
+// training/model_plan.h says what they are.
+enum class ModelName {
+  kLenet5,
+  kLogistic,
+  kCnnGn,
+  kVgg16s,
+  kDenseNet121,
+  kDenseNet201,
+  kQuadratic
+};
+enum class Init { kGlorotUniform, kHeNormal };
 
-// All but `name` are the quadratic model's: a bowl with a known minimum, trained without torch.
 struct ModelSection {
   ModelName name = ModelName::kLenet5;
+  Init init = Init::kGlorotUniform;  // training/model_layout.h has the formulas.
+  double dropout = 0;  // Of the model's dropout layers; the paper's rate unless given.
+  // The rest is the quadratic model's: a bowl with a known minimum, trained without torch.
   std::uint64_t dimension = 1000;
   double curvature = 1;  // Largest of the diagonal.
   double noise = 0;      // Standard deviation of each coordinate of the gradient.
@@ -89,7 +101,7 @@ struct ModelSection {
   bool integer = false;  // Every step adds exactly 840 to each coordinate (invariant I10).
 };
 
-enum class OptimizerName { kAdam, kSgd };
+enum class OptimizerName { kAdam, kAdamW, kSgd };
 
 struct OptimizerSection {
   OptimizerName name = OptimizerName::kAdam;
@@ -99,12 +111,12 @@ struct OptimizerSection {
   double final_learning_rate = 0;           // Of the cosine.
   std::uint64_t decay_every = 0;            // Steps; of `step`, which needs it, as the next.
   double decay_factor = 0.1;
-  double beta1 = 0.9;  // Adam's, as the next two.
+  double beta1 = 0.9;  // Adam's and AdamW's, as the next two.
   double beta2 = 0.999;
   double epsilon = 1e-7;
   double momentum = 0;  // Sgd's, as the next.
   bool nesterov = false;
-  double weight_decay = 0;   // Added to the gradient.
+  double weight_decay = 0;   // Added to the gradient; AdamW: decoupled, and 0.01 unless given.
   std::uint32_t batch = 32;  // Samples of a step of one worker.
 };
 
@@ -171,6 +183,7 @@ std::string ToString(DataSource value);
 std::string ToString(DataPlacement value);
 std::string ToString(BatchOrder value);
 std::string ToString(ModelName value);
+std::string ToString(Init value);
 std::string ToString(OptimizerName value);
 std::string ToString(Schedule value);
 std::string ToString(Strategy value);

@@ -332,8 +332,7 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddDataKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(
-      Choice("data", "source", RONDO_AT(data.source), {"cifar10", "text", "libsvm", "tensors"}));
+  keys.push_back(Choice("data", "source", RONDO_AT(data.source), {"text", "libsvm", "tensors"}));
   keys.push_back(Text("data", "dir", RONDO_AT(data.dir), CheckPath));
   keys.push_back(Choice("data", "placement", RONDO_AT(data.placement)));
   keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));
@@ -342,8 +341,9 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddModelKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("model", "name", RONDO_AT(model.name),
-                        {"vgg16s", "densenet121", "densenet201", "cnn", "transformer"}));
+  keys.push_back(Choice("model", "name", RONDO_AT(model.name), {"transformer"}));
+  keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
+  keys.push_back(Number("model", "dropout", RONDO_AT(model.dropout), {0, 1, false, true}));
   keys.push_back(
       Integer("model", "dimension", RONDO_AT(model.dimension), {1, std::int64_t{1} << 32}));
   keys.push_back(Number("model", "curvature", RONDO_AT(model.curvature), {0, 1e6, true}));
@@ -353,7 +353,7 @@ void AddModelKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name), {"adamw"}));
+  keys.push_back(Choice("optimizer", "name", RONDO_AT(optimizer.name)));
   keys.push_back(
       Number("optimizer", "learning_rate", RONDO_AT(optimizer.learning_rate), {0, 1000, true}));
   keys.push_back(Choice("optimizer", "schedule", RONDO_AT(optimizer.schedule)));
@@ -486,8 +486,7 @@ std::vector<std::string> ConfigKeyNames() {
 
 const std::vector<std::string>& LaterConfigKeys() {
   static const std::vector<std::string> names = {
-      "model.init", "model.dropout", "model.average_buffers", "strategy.theta_lr_exponent",
-      "strategy.participants"};
+      "model.average_buffers", "strategy.theta_lr_exponent", "strategy.participants"};
   return names;
 }
 

@@ -26,6 +26,7 @@ const Names<DataSource>& NamesOf(DataSource) {
   static const Names<DataSource> names = {{DataSource::kDigits, "digits"},
                                           {DataSource::kMnist, "mnist"},
                                           {DataSource::kFashionMnist, "fashion-mnist"},
+                                          {DataSource::kCifar10, "cifar10"},
                                           {DataSource::kNone, "none"}};
   return names;
 }
@@ -45,12 +46,23 @@ const Names<BatchOrder>& NamesOf(BatchOrder) {
 const Names<ModelName>& NamesOf(ModelName) {
   static const Names<ModelName> names = {{ModelName::kLenet5, "lenet5"},
                                          {ModelName::kLogistic, "logistic"},
+                                         {ModelName::kCnnGn, "cnn-gn"},
+                                         {ModelName::kVgg16s, "vgg16s"},
+                                         {ModelName::kDenseNet121, "densenet121"},
+                                         {ModelName::kDenseNet201, "densenet201"},
                                          {ModelName::kQuadratic, "quadratic"}};
+  return names;
+}
+
+const Names<Init>& NamesOf(Init) {
+  static const Names<Init> names = {{Init::kGlorotUniform, "glorot_uniform"},
+                                    {Init::kHeNormal, "he_normal"}};
   return names;
 }
 
 const Names<OptimizerName>& NamesOf(OptimizerName) {
   static const Names<OptimizerName> names = {{OptimizerName::kAdam, "adam"},
+                                             {OptimizerName::kAdamW, "adamw"},
                                              {OptimizerName::kSgd, "sgd"}};
   return names;
 }
@@ -120,6 +132,7 @@ std::string ToString(DataSource value) { return NameOf(value); }
 std::string ToString(DataPlacement value) { return NameOf(value); }
 std::string ToString(BatchOrder value) { return NameOf(value); }
 std::string ToString(ModelName value) { return NameOf(value); }
+std::string ToString(Init value) { return NameOf(value); }
 std::string ToString(OptimizerName value) { return NameOf(value); }
 std::string ToString(Schedule value) { return NameOf(value); }
 std::string ToString(Strategy value) { return NameOf(value); }

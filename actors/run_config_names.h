@@ -21,6 +21,7 @@ const Names<DataSource>& NamesOf(DataSource);
 const Names<DataPlacement>& NamesOf(DataPlacement);
 const Names<BatchOrder>& NamesOf(BatchOrder);
 const Names<ModelName>& NamesOf(ModelName);
+const Names<Init>& NamesOf(Init);
 const Names<OptimizerName>& NamesOf(OptimizerName);
 const Names<Schedule>& NamesOf(Schedule);
 const Names<Strategy>& NamesOf(Strategy);

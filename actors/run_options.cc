@@ -64,7 +64,10 @@ LearningRateSchedule LearningRateScheduleOf(const RunConfig& config) {
 
 TrainingOptions TrainingOptionsOf(const RunConfig& config) {
   return {
-      .model = {.name = ToString(config.model.name), .seed = config.run.seed},
+      .model = {.name = ToString(config.model.name),
+                .init = ToString(config.model.init),
+                .dropout = config.model.dropout,
+                .seed = config.run.seed},
       .data = {.source = ToString(config.data.source),
                .dir = config.data.dir,
                .own = config.data.placement == DataPlacement::kOwn,

@@ -16,6 +16,8 @@
 namespace actors {
 namespace {
 
+bool IsCifar10(const DataOptions& options) { return options.source == "cifar10"; }
+
 // The directory of the set, or what was looked at in vain and what to do.
 absl::StatusOr<std::string> FindDirectory(const DataOptions& options) {
   const std::string name = options.dir.empty() ? options.source : options.dir;
@@ -33,7 +35,14 @@ absl::StatusOr<std::string> FindDirectory(const DataOptions& options) {
   return runtime::MakeError(
       "DATA_NOT_FOUND", runtime::Exit::kUnreadable,
       "no directory holds the data set \"" + options.source + "\"; looked at " + looked_at,
-      "deploy/fetch-data " + options.source);
+      IsCifar10(options)
+          ? "set data.dir to a folder with data_batch_*.bin and test_batch*.bin of CIFAR-10's "
+            "binary version"
+          : "deploy/fetch-data " + options.source);
+}
+
+absl::StatusOr<Dataset> ReadDataset(const DataOptions& options, const std::string& directory) {
+  return IsCifar10(options) ? ReadCifar10Dataset(directory) : ReadIdxDataset(directory);
 }
 
 absl::Status AboutOwnData(const DataOptions& options, const std::string& code,
@@ -43,24 +52,26 @@ absl::Status AboutOwnData(const DataOptions& options, const std::string& code,
 }
 
 absl::StatusOr<Dataset> LoadOwnDataset(const DataOptions& options) {
-  constexpr char kHint[] =
-      "give each node a folder with the four IDX files of its data: rondo join --data DIR";
+  const std::string hint = absl::StrCat(
+      "give each node a folder with ",
+      IsCifar10(options) ? "data_batch_*.bin and test_batch*.bin" : "the four IDX files",
+      " of its data: rondo join --data DIR");
   const char* const root = std::getenv("RONDO_DATA");
   if (root == nullptr || *root == '\0') {
     return AboutOwnData(options, "DATA_NOT_FOUND",
-                        "it was given no folder, and the run has data.placement = \"own\"", kHint);
+                        "it was given no folder, and the run has data.placement = \"own\"", hint);
   }
   std::error_code ignored;
   std::filesystem::path folder = std::filesystem::absolute(root, ignored);
   if (!options.dir.empty()) folder /= options.dir;
   if (!std::filesystem::is_directory(folder, ignored)) {
     return AboutOwnData(options, "DATA_NOT_FOUND",
-                        absl::StrCat("there is no folder ", folder.string()), kHint);
+                        absl::StrCat("there is no folder ", folder.string()), hint);
   }
-  absl::StatusOr<Dataset> dataset = ReadIdxDataset(folder.string());
+  absl::StatusOr<Dataset> dataset = ReadDataset(options, folder.string());
   if (dataset.ok()) return dataset;
   const runtime::UserError error = runtime::ToUserError(dataset.status());
-  return AboutOwnData(options, error.code, error.message, kHint);
+  return AboutOwnData(options, error.code, error.message, hint);
 }
 
 }  // namespace
@@ -71,6 +82,10 @@ absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::
       options, "DATA_TOO_SMALL",
       absl::StrCat("a worker's part has ", samples, " samples, fewer than a batch of ", batch),
       "take a smaller optimizer.batch, or fewer workers on that node");
+}
+
+ImageShape ShapeOf(const std::string& source) {
+  return source == "cifar10" ? kCifar10Shape : ImageShape{1, kImageRows, kImageColumns};
 }
 
 std::uint64_t Fingerprint(const ImageSet& images) {
@@ -87,7 +102,7 @@ absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& op
     ASSIGN_OR_RETURN(dataset, LoadOwnDataset(options));
   } else {
     ASSIGN_OR_RETURN(const std::string directory, FindDirectory(options));
-    ASSIGN_OR_RETURN(dataset, ReadIdxDataset(directory));
+    ASSIGN_OR_RETURN(dataset, ReadDataset(options, directory));
   }
   return std::make_shared<const Dataset>(std::move(dataset));
 }

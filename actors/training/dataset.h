@@ -12,23 +12,30 @@
 #include <string>
 #include <vector>
 
+#include "actors/training/image_shape.h"
 #include "actors/training/training_options.h"
 
 namespace actors {
 
-// All built-in sources are grey images of this size in this many classes.
+// The sources but cifar10 are grey images of this size.
 inline constexpr std::uint32_t kImageRows = 28;
 inline constexpr std::uint32_t kImageColumns = 28;
 inline constexpr std::uint32_t kImagePixels = kImageRows * kImageColumns;
-inline constexpr std::uint32_t kImageClasses = 10;
+inline constexpr ImageShape kCifar10Shape{3, 32, 32};
+inline constexpr std::uint32_t kImageClasses = 10;  // Of every source.
+
+// Of the images of a source.
+ImageShape ShapeOf(const std::string& source);
 
 struct ImageSet {
-  std::vector<std::uint8_t> pixels;  // size() * kImagePixels; row after row, 0 = background.
+  // size() * shape.pixels(); channel after channel, row after row, 0 = background or black.
+  std::vector<std::uint8_t> pixels;
   std::vector<std::uint8_t> labels;  // Below kImageClasses.
+  ImageShape shape;
 
   std::size_t size() const { return labels.size(); }
   const std::uint8_t* image(std::size_t sample) const {
-    return pixels.data() + sample * kImagePixels;
+    return pixels.data() + sample * shape.pixels();
   }
 };
 
@@ -41,7 +48,7 @@ struct Dataset {
 std::uint64_t Fingerprint(const ImageSet& images);
 
 // Loads or draws the set that `options` names. Errors that a user sees, with exit code 8
-// (kUnreadable): DATA_NOT_FOUND with the line that fetches the set, DATA_CORRUPT with file and
+// (kUnreadable): DATA_NOT_FOUND with what gets the set, DATA_CORRUPT with file and
 // offset. The directory is looked up as given, then under $RONDO_DATA, then in ./data.
 //
 // With options.own it is $RONDO_DATA/dir and nothing else, lest a node train on what it did not
@@ -53,6 +60,10 @@ absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::
 
 // Reads the four IDX files (train-images-idx3-ubyte and so on, with or without .gz) of `directory`.
 absl::StatusOr<Dataset> ReadIdxDataset(const std::string& directory);
+
+// Reads the files of CIFAR-10's binary version that `directory` holds: of data_batch_*.bin one at
+// least, of test_batch*.bin too, each of any number of samples, in the order of their names.
+absl::StatusOr<Dataset> ReadCifar10Dataset(const std::string& directory);
 
 }  // namespace actors
 

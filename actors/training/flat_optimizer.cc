@@ -20,16 +20,17 @@ bool IsPower(double power) { return power >= 0 && power <= 1; }
 
 FlatOptimizer::FlatOptimizer(const OptimizerOptions& options, std::size_t size)
     : options_(options),
-      is_adam_(options.name == "adam"),
+      is_adamw_(options.name == "adamw"),
+      has_two_moments_(is_adamw_ || options.name == "adam"),
       first_moment_(size),
-      second_moment_(is_adam_ ? size : 0) {
-  REQUIRE(is_adam_ || options.name == "sgd");
+      second_moment_(has_two_moments_ ? size : 0) {
+  REQUIRE(has_two_moments_ || options.name == "sgd");
 }
 
 void FlatOptimizer::Step(double learning_rate, absl::Span<const float> gradient,
                          absl::Span<float> parameters) {
   REQUIRE(gradient.size() == first_moment_.size() && parameters.size() == first_moment_.size());
-  if (is_adam_) {
+  if (has_two_moments_) {
     AdamStep(learning_rate, gradient.data(), parameters.data());
   } else {
     SgdStep(learning_rate, gradient.data(), parameters.data());
@@ -44,7 +45,7 @@ void FlatOptimizer::Reset() {
 }
 
 std::size_t FlatOptimizer::MomentFloats() const {
-  if (is_adam_) return 2 * first_moment_.size() + kPowerFloats;
+  if (has_two_moments_) return 2 * first_moment_.size() + kPowerFloats;
   return options_.momentum == 0 ? 0 : first_moment_.size();
 }
 
@@ -52,7 +53,7 @@ void FlatOptimizer::CopyMoments(absl::Span<float> to) const {
   REQUIRE(to.size() == MomentFloats());
   if (to.empty()) return;
   float* out = std::copy_n(first_moment_.data(), first_moment_.size(), to.data());
-  if (!is_adam_) return;
+  if (!has_two_moments_) return;
   out = std::copy_n(second_moment_.data(), second_moment_.size(), out);
   const std::array powers = {beta1_power_, beta2_power_};
   std::memcpy(out, powers.data(), sizeof(powers));
@@ -65,7 +66,7 @@ absl::Status FlatOptimizer::TakeMoments(absl::Span<const float> from) {
   if (from.empty()) return absl::OkStatus();
   const std::size_t size = first_moment_.size();
   std::array<double, 2> powers = {1, 1};
-  if (is_adam_) std::memcpy(powers.data(), &from[2 * size], sizeof(powers));
+  if (has_two_moments_) std::memcpy(powers.data(), &from[2 * size], sizeof(powers));
   bool sound = IsPower(powers[0]) && IsPower(powers[1]);
   for (std::size_t i = 0; i < size; ++i) sound = sound && std::isfinite(from[i]);
   for (std::size_t i = 0; i < second_moment_.size(); ++i) {
@@ -73,7 +74,8 @@ absl::Status FlatOptimizer::TakeMoments(absl::Span<const float> from) {
   }
   if (!sound) return absl::InvalidArgumentError("moments that are no numbers");
   std::copy_n(from.data(), size, first_moment_.data());
-  std::copy_n(from.data() + (is_adam_ ? size : 0), second_moment_.size(), second_moment_.data());
+  std::copy_n(from.data() + (has_two_moments_ ? size : 0), second_moment_.size(),
+              second_moment_.data());
   beta1_power_ = powers[0];
   beta2_power_ = powers[1];
   return absl::OkStatus();
@@ -90,7 +92,8 @@ void FlatOptimizer::AdamStep(double learning_rate, const float* gradient, float*
       .step_size = static_cast<float>(learning_rate / (1 - beta1_power_)),
       .inverse_root_correction = static_cast<float>(1 / std::sqrt(1 - beta2_power_)),
       .epsilon = static_cast<float>(options_.epsilon),
-      .weight_decay = static_cast<float>(options_.weight_decay),
+      .weight_decay = is_adamw_ ? 0 : static_cast<float>(options_.weight_decay),
+      .retained = is_adamw_ ? static_cast<float>(1 - learning_rate * options_.weight_decay) : 1,
   };
   BestTrainingKernels().adam_step(scalars, first_moment_.size(), gradient, first_moment_.data(),
                                   second_moment_.data(), parameters);

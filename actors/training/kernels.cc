@@ -21,7 +21,8 @@ RONDO_BODY void AdamStepBody(const AdamScalars& s, std::size_t count, const floa
     const float slope = g[i] + c.weight_decay * w[i];
     m[i] = c.beta1 * m[i] + c.one_minus_beta1 * slope;
     v[i] = c.beta2 * v[i] + (c.one_minus_beta2 * slope) * slope;
-    w[i] -= (c.step_size * m[i]) / (std::sqrt(v[i]) * c.inverse_root_correction + c.epsilon);
+    w[i] = c.retained * w[i] -
+           (c.step_size * m[i]) / (std::sqrt(v[i]) * c.inverse_root_correction + c.epsilon);
   }
 }
 

@@ -18,6 +18,7 @@ struct AdamScalars {
   float inverse_root_correction = 0;  // 1 / sqrt(1 - beta2^t)
   float epsilon = 0;
   float weight_decay = 0;
+  float retained = 1;  // AdamW: 1 - learning_rate * its weight decay.
 };
 
 struct SgdScalars {
@@ -31,7 +32,8 @@ struct TrainingKernels {
   const char* name = "";  // "baseline" | "avx2".
 
   // g = gradient + weight_decay * w; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
-  // w -= step_size m / (sqrt(v) inverse_root_correction + epsilon). Arrays of `count` floats.
+  // w = retained w - step_size m / (sqrt(v) inverse_root_correction + epsilon). Arrays of `count`
+  // floats.
   void (*adam_step)(const AdamScalars& scalars, std::size_t count, const float* gradient,
                     float* first_moment, float* second_moment, float* parameters) = nullptr;
 

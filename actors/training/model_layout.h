@@ -12,21 +12,23 @@
 
 namespace actors {
 
-// LeNet-5 of the FDA paper, d = 61,706: convolution 6 of 5x5 same, tanh, average pool 2;
-// convolution 16 of 5x5, tanh, average pool 2; 120 tanh, 84 tanh, 10.
+// Of "lenet5" for images of 28 x 28.
 Layout Lenet5Layout();
-// One linear map from pixels to classes, d = 7,850.
-Layout LogisticLayout();
 // One vector, w.
 Layout QuadraticLayout(std::uint64_t dimension);
 
 // Of the model that `options` name; REQUIREs valid options.
 Layout LayoutOf(const TrainingOptions& options);
 
-// Glorot-uniform weights (entries of two or more dimensions: output, input, kernel) and zero biases
-// (all others), drawn from `seed`: equal bits on every machine. `parameters` has layout.total
-// floats.
-void DrawInitialModel(const Layout& layout, std::uint64_t seed, absl::Span<float> parameters);
+// Draws the weights (entries of two or more dimensions: output, input, kernel) from options.seed as
+// options.init says, equal bits on every machine, and sets all others to their fill.
+// `parameters` has layout.total floats. With fan_in = inputs * kernel positions and fan_out
+// likewise:
+//   glorot_uniform  uniform in [-l, l), l = sqrt(6 / (fan_in + fan_out))  (Glorot, Bengio 2010)
+//   he_normal       normal, variance 2 / fan_in, for layers before a ReLU  (He et al. 2015)
+// he_normal has torch's variance and no cut; Keras cuts it at two standard deviations.
+void DrawInitialModel(const Layout& layout, const ModelOptions& options,
+                      absl::Span<float> parameters);
 
 }  // namespace actors
 

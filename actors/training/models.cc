@@ -1,10 +1,12 @@
 #include "actors/training/models.h"
 
+#include <absl/strings/str_cat.h>
 #include <torch/script.h>
 
 #include <algorithm>
 #include <sstream>
 
+#include "actors/training/dropout.h"
 #include "actors/training/kernels.h"
 #include "runtime/base/require.h"
 
@@ -43,50 +45,119 @@ class TanhPoolFunction : public torch::autograd::Function<TanhPoolFunction> {
   }
 };
 
-torch::Tensor Lenet5Forward(const torch::Tensor& images, const Tensors& p) {
-  torch::Tensor x = TanhPool(torch::conv2d(images, p[0], p[1], /*stride=*/1, /*padding=*/2));
-  x = TanhPool(torch::conv2d(x, p[2], p[3]));
-  x = x.flatten(1);
-  x = torch::linear(x, p[4], p[5]).tanh_();
-  x = torch::linear(x, p[6], p[7]).tanh_();
-  return torch::linear(x, p[8], p[9]);
+// Added to a variance: by torch's GroupNorm, and by the BatchNorm of Keras's DenseNet.
+constexpr double kGroupNormEpsilon = 1e-5;
+constexpr double kBatchNormEpsilon = 1.001e-5;
+// How much of a batch's statistics goes into the running ones: Keras's 1 - 0.99.
+constexpr double kBatchNormMomentum = 0.01;
+
+torch::Tensor Dropped(const torch::Tensor& x, double rate, RandomStream& random) {
+  const torch::Tensor mask = torch::empty(x.sizes(), x.options());
+  DrawDropoutMask(random, rate, {mask.data_ptr<float>(), static_cast<std::size_t>(mask.numel())});
+  return x * mask;
 }
 
-constexpr char kLenet5Script[] = R"(
-def forward(self, images):
-    x = torch.conv2d(images, self.conv1_weight, self.conv1_bias, [1, 1], [2, 2])
-    x = torch.avg_pool2d(torch.tanh(x), [2, 2])
-    x = torch.conv2d(x, self.conv2_weight, self.conv2_bias)
-    x = torch.avg_pool2d(torch.tanh(x), [2, 2])
-    x = torch.flatten(x, 1)
-    x = torch.tanh(torch.linear(x, self.fc1_weight, self.fc1_bias))
-    x = torch.tanh(torch.linear(x, self.fc2_weight, self.fc2_bias))
-    return torch.linear(x, self.fc3_weight, self.fc3_bias)
-)";
+// A pass over the layers of a plan.
+class Pass {
+ public:
+  Pass(const Tensors& parameters, RandomStream* dropout)
+      : parameters_(parameters), dropout_(dropout) {}
 
-torch::Tensor LogisticForward(const torch::Tensor& images, const Tensors& p) {
-  return torch::linear(images.flatten(1), p[0], p[1]);
+  torch::Tensor Apply(const Layer& layer, const torch::Tensor& x) {
+    switch (layer.kind) {
+      case LayerKind::kConvolution:
+        return torch::conv2d(x, Weight(layer), layer.has_bias ? Bias(layer) : torch::Tensor(),
+                             layer.stride, layer.padding);
+      case LayerKind::kLinear: return torch::linear(x, Weight(layer), Bias(layer));
+      case LayerKind::kGroupNorm:
+        return torch::group_norm(x, layer.groups, Weight(layer), Bias(layer), kGroupNormEpsilon);
+      case LayerKind::kBatchNorm:
+        return torch::batch_norm(x, Weight(layer), Bias(layer), parameters_[layer.first_buffer],
+                                 parameters_[layer.first_buffer + 1], dropout_ != nullptr,
+                                 kBatchNormMomentum, kBatchNormEpsilon, /*cudnn_enabled=*/false);
+      case LayerKind::kRelu: return torch::relu(x);
+      case LayerKind::kTanh: return torch::tanh(x);
+      case LayerKind::kTanhPool: return TanhPool(x);
+      case LayerKind::kMaxPool:
+        return torch::max_pool2d(x, layer.size, layer.stride, layer.padding);
+      case LayerKind::kAveragePool: return torch::avg_pool2d(x, layer.size, layer.stride);
+      case LayerKind::kGlobalAveragePool: return torch::adaptive_avg_pool2d(x, {1, 1});
+      case LayerKind::kFlatten: return x.flatten(1);
+      case LayerKind::kDropout: return dropout_ == nullptr ? x : Dropped(x, layer.rate, *dropout_);
+      case LayerKind::kKeep: return kept_ = x;
+      case LayerKind::kConcatenate: return torch::cat({kept_, x}, 1);
+    }
+    REQUIRE(false);
+  }
+
+ private:
+  const torch::Tensor& Weight(const Layer& layer) const { return parameters_[layer.first_entry]; }
+  const torch::Tensor& Bias(const Layer& layer) const { return parameters_[layer.first_entry + 1]; }
+
+  const Tensors& parameters_;
+  RandomStream* const dropout_;
+  torch::Tensor kept_;
+};
+
+// "conv1.weight" -> "conv1_weight", as names have no dots there.
+std::string ScriptName(const LayoutEntry& entry) {
+  std::string name = entry.name;
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
 }
 
-constexpr char kLogisticScript[] = R"(
-def forward(self, images):
-    return torch.linear(torch.flatten(images, 1), self.fc_weight, self.fc_bias)
-)";
+// What `layer` makes of x, as an expression.
+std::string Script(const Layer& layer, const Layout& layout) {
+  const auto entry = [&](std::size_t index) {
+    return "self." + ScriptName(layout.entries[layer.first_entry + index]);
+  };
+  const auto square = [](std::int64_t side) { return absl::StrCat("[", side, ", ", side, "]"); };
+  switch (layer.kind) {
+    case LayerKind::kConvolution:
+      return absl::StrCat("torch.conv2d(x, ", entry(0), ", ", layer.has_bias ? entry(1) : "None",
+                          ", ", square(layer.stride), ", ", square(layer.padding), ")");
+    case LayerKind::kLinear: return absl::StrCat("torch.linear(x, ", entry(0), ", ", entry(1), ")");
+    case LayerKind::kGroupNorm:
+      return absl::StrCat("torch.group_norm(x, ", layer.groups, ", ", entry(0), ", ", entry(1),
+                          ", ", kGroupNormEpsilon, ")");
+    case LayerKind::kBatchNorm:
+      return absl::StrCat("torch.batch_norm(x, ", entry(0), ", ", entry(1), ", self.",
+                          ScriptName(layout.entries[layer.first_buffer]), ", self.",
+                          ScriptName(layout.entries[layer.first_buffer + 1]), ", False, 0.0, ",
+                          kBatchNormEpsilon, ", False)");
+    case LayerKind::kRelu: return "torch.relu(x)";
+    case LayerKind::kTanh: return "torch.tanh(x)";
+    case LayerKind::kTanhPool: return "torch.avg_pool2d(torch.tanh(x), [2, 2])";
+    case LayerKind::kMaxPool:
+      return absl::StrCat("torch.max_pool2d(x, ", square(layer.size), ", ", square(layer.stride),
+                          ", ", square(layer.padding), ")");
+    case LayerKind::kAveragePool:
+      return absl::StrCat("torch.avg_pool2d(x, ", square(layer.size), ", ", square(layer.stride),
+                          ")");
+    case LayerKind::kGlobalAveragePool: return "torch.adaptive_avg_pool2d(x, [1, 1])";
+    case LayerKind::kFlatten: return "torch.flatten(x, 1)";
+    case LayerKind::kDropout: return "x";  // For predicting.
+    case LayerKind::kKeep: return "kept = x";
+    case LayerKind::kConcatenate: return "torch.cat([kept, x], 1)";
+  }
+  REQUIRE(false);
+}
 
 }  // namespace
 
-const ModelDefinition& FindModel(const std::string& name) {
-  static constexpr ModelDefinition kLenet5{Lenet5Forward, kLenet5Script};
-  static constexpr ModelDefinition kLogistic{LogisticForward, kLogisticScript};
-  if (name == "logistic") return kLogistic;
-  REQUIRE(name == "lenet5");
-  return kLenet5;
+torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
+                      RandomStream* dropout) {
+  Pass pass(parameters, dropout);
+  torch::Tensor x = images;
+  for (const Layer& layer : plan.layers) x = pass.Apply(layer, x);
+  return x;
 }
 
-Tensors TensorsOver(const Layout& layout, float* floats) {
+Tensors TensorsOver(const Layout& layout, float* floats, std::uint64_t count) {
   Tensors tensors;
   tensors.reserve(layout.entries.size());
   for (const LayoutEntry& entry : layout.entries) {
+    if (entry.offset >= count) break;
     tensors.push_back(torch::from_blob(floats + entry.offset, entry.shape, torch::kFloat));
   }
   return tensors;
@@ -99,18 +170,21 @@ torch::Tensor TanhPool(const torch::Tensor& input) {
   return TanhPoolFunction::apply(input);
 }
 
-std::string ToTorchScript(const ModelDefinition& model, const Layout& layout,
-                          absl::Span<const float> parameters) {
+std::string ToTorchScript(const ModelPlan& plan, absl::Span<const float> parameters) {
+  const Layout& layout = plan.layout;
   REQUIRE(parameters.size() == layout.total);
   torch::jit::Module module("Model");
   // from_blob wants a pointer to non-const; nothing writes through it.
   const Tensors tensors = TensorsOver(layout, const_cast<float*>(parameters.data()));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    std::string name = layout.entries[i].name;
-    std::replace(name.begin(), name.end(), '.', '_');
-    module.register_parameter(name, tensors[i].clone(), /*is_buffer=*/false);
+    const bool is_buffer = layout.entries[i].offset >= layout.trainable;
+    module.register_parameter(ScriptName(layout.entries[i]), tensors[i].clone(), is_buffer);
   }
-  module.define(model.script);
+  std::string script = "def forward(self, x):\n";
+  for (const Layer& layer : plan.layers) {
+    absl::StrAppend(&script, "    x = ", Script(layer, layout), "\n");
+  }
+  module.define(script + "    return x\n");
   std::ostringstream bytes;
   module.save(bytes);
   return bytes.str();

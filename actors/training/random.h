@@ -41,6 +41,7 @@ enum class Purpose : std::uint8_t {
   kQuadraticNoise = 6,
   kDigit = 7,
   kDigitNoise = 8,
+  kDropout = 9,
 };
 
 // A stream of random numbers; cheap to make, one owner.

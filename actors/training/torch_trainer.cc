@@ -40,8 +40,10 @@ auto CatchTorch(const char* what, Body body) -> decltype(body()) {
 // Images and labels as torch takes them; reused from batch to batch.
 class Batch {
  public:
-  explicit Batch(std::size_t capacity)
-      : images_(torch::empty({static_cast<std::int64_t>(capacity), 1, kImageRows, kImageColumns})),
+  Batch(std::size_t capacity, const ImageShape& shape)
+      : pixels_(shape.pixels()),
+        images_(torch::empty(
+            {static_cast<std::int64_t>(capacity), shape.channels, shape.rows, shape.columns})),
         labels_(torch::empty({static_cast<std::int64_t>(capacity)}, torch::kLong)) {
     for (std::size_t byte = 0; byte < 256; ++byte) {
       unit_of_byte_[byte] = static_cast<float>(byte) / 255.0f;
@@ -50,9 +52,9 @@ class Batch {
 
   // Sets place `place` to one sample of `set`.
   void Put(std::size_t place, const ImageSet& set, std::size_t sample) {
-    float* const image = images_.data_ptr<float>() + place * kImagePixels;
+    float* const image = images_.data_ptr<float>() + place * pixels_;
     const std::uint8_t* const pixels = set.image(sample);
-    for (std::size_t i = 0; i < kImagePixels; ++i) image[i] = unit_of_byte_[pixels[i]];
+    for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[i]];
     labels_.data_ptr<std::int64_t>()[place] = set.labels[sample];
   }
 
@@ -65,6 +67,7 @@ class Batch {
   }
 
  private:
+  std::size_t pixels_;  // Of an image, all channels.
   torch::Tensor images_;
   torch::Tensor labels_;
   std::array<float, 256> unit_of_byte_;
@@ -72,23 +75,22 @@ class Batch {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const TrainingOptions& options, PartitionRule rule,
+  TorchTrainer(const TrainingOptions& options, PartitionRule rule, ModelPlan plan,
                std::shared_ptr<const Dataset> dataset)
       : options_(options),
         rule_(rule),
-        model_(FindModel(options.model.name)),
-        layout_(LayoutOf(options)),
+        plan_(std::move(plan)),
         dataset_(std::move(dataset)),
         fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
         local_(layout_.total),
-        gradient_(layout_.total),
+        gradient_(layout_.trainable),
         parameters_(TensorsOver(layout_, local_.data())),
         optimizer_(options.optimizer, layout_.trainable),
-        batch_(options.optimizer.batch),
-        evaluation_batch_(kEvaluationBatch) {
-    DrawInitialModel(layout_, options_.model.seed, local_.span());
-    const Tensors gradients = TensorsOver(layout_, gradient_.data());
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        batch_(options.optimizer.batch, plan_.input),
+        evaluation_batch_(kEvaluationBatch, plan_.input) {
+    DrawInitialModel(layout_, options_.model, local_.span());
+    const Tensors gradients = TensorsOver(layout_, gradient_.data(), layout_.trainable);
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
       parameters_[i].set_requires_grad(true);
       // Given a gradient, the backward pass adds to it in place: it stays in the flat vector.
       parameters_[i].mutable_grad() = gradients[i];
@@ -111,6 +113,7 @@ class TorchTrainer final : public Trainer {
         options_.data.batches == "permutation" ? BatchOrder::kPermutation : BatchOrder::kUniform;
     sampler_.emplace(std::move(shard), options_.optimizer.batch, order, options_.model.seed,
                      placement.slot);
+    slot_ = placement.slot;
     return absl::OkStatus();
   }
 
@@ -118,17 +121,19 @@ class TorchTrainer final : public Trainer {
     REQUIRE(sampler_.has_value());
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
     for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
+    const absl::Span<float> buffers = local_.span().subspan(layout_.trainable);
+    const std::vector<float> buffers_before(buffers.begin(), buffers.end());
     StepOutcome outcome;
     outcome.samples = static_cast<std::uint32_t>(samples.size());
     ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
-                       return ComputeGradient(samples.size());
+                       return ComputeGradient(samples.size(), step);
                      }));
     // Before the optimizer: its moments and the model stay as they were.
     if (!std::isfinite(outcome.loss)) {
+      std::copy(buffers_before.begin(), buffers_before.end(), buffers.begin());
       return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
     }
-    optimizer_.Step(learning_rate, gradient_.span().first(layout_.trainable),
-                    local_.span().first(layout_.trainable));
+    optimizer_.Step(learning_rate, gradient_.span(), local_.span().first(layout_.trainable));
     return outcome;
   }
 
@@ -144,9 +149,9 @@ class TorchTrainer final : public Trainer {
   FlatOptimizer& optimizer() override { return optimizer_; }
 
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
-    const absl::StatusOr<std::string> bytes = CatchTorch(
-        "saving the model",
-        [&]() -> absl::StatusOr<std::string> { return ToTorchScript(model_, layout_, model); });
+    const absl::StatusOr<std::string> bytes =
+        CatchTorch("saving the model",
+                   [&]() -> absl::StatusOr<std::string> { return ToTorchScript(plan_, model); });
     RETURN_IF_ERROR(bytes.status());
     return runtime::ReplaceFile(path, *bytes);
   }
@@ -158,7 +163,10 @@ class TorchTrainer final : public Trainer {
     summary.train_samples = options_.data.own ? sampler_->shard().size() : dataset_->train.size();
     const auto [begin, end] = TestSamples(0, 1);
     summary.test_samples = end - begin;
-    summary.sample_shape = {kImageRows, kImageColumns};
+    summary.sample_shape = {plan_.input.rows, plan_.input.columns};
+    if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
+      summary.sample_shape.insert(summary.sample_shape.begin(), channels);
+    }
     summary.shard_samples_by_class =
         CountByClass(dataset_->train.labels, sampler_->shard(), kImageClasses);
     return summary;
@@ -181,9 +189,10 @@ class TorchTrainer final : public Trainer {
   }
 
   // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
-  float ComputeGradient(std::size_t count) {
+  float ComputeGradient(std::size_t count, std::uint64_t step) {
+    RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
-    const torch::Tensor logits = model_.forward(batch_.images(count), parameters_);
+    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_, &dropout);
     const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
     loss.backward();
     CheckTensorsInPlace();
@@ -195,6 +204,7 @@ class TorchTrainer final : public Trainer {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::uint64_t offset = layout_.entries[i].offset;
       REQUIRE(parameters_[i].data_ptr<float>() == local_.data() + offset);
+      if (offset >= layout_.trainable) continue;
       REQUIRE(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset);
     }
   }
@@ -211,7 +221,7 @@ class TorchTrainer final : public Trainer {
       for (std::size_t i = 0; i < count; ++i) {
         evaluation_batch_.Put(i, dataset_->test, first + i);
       }
-      const torch::Tensor logits = model_.forward(evaluation_batch_.images(count), parameters);
+      const torch::Tensor logits = Forward(plan_, evaluation_batch_.images(count), parameters);
       const torch::Tensor labels = evaluation_batch_.labels(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
@@ -224,8 +234,8 @@ class TorchTrainer final : public Trainer {
 
   const TrainingOptions options_;
   const PartitionRule rule_;
-  const ModelDefinition& model_;
-  const Layout layout_;
+  const ModelPlan plan_;
+  const Layout& layout_ = plan_.layout;
   const std::shared_ptr<const Dataset> dataset_;
   const std::uint64_t fingerprint_;
   FlatVector local_;
@@ -233,6 +243,7 @@ class TorchTrainer final : public Trainer {
   Tensors parameters_;  // Over local_, their gradients over gradient_.
   FlatOptimizer optimizer_;
   std::optional<BatchSampler> sampler_;
+  std::uint32_t slot_ = 0;
   Batch batch_;
   Batch evaluation_batch_;
 };
@@ -244,12 +255,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   REQUIRE(options.model.name != "quadratic");
   ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, dataset->train.shape));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.
     LimitBlasThreads();
     std::unique_ptr<Trainer> trainer =
-        std::make_unique<TorchTrainer>(options, rule, std::move(dataset));
+        std::make_unique<TorchTrainer>(options, rule, std::move(plan), std::move(dataset));
     RETURN_IF_ERROR(trainer->Place(Placement()));
     return trainer;
   });

@@ -26,6 +26,7 @@ struct LayoutEntry {
   std::uint64_t offset = 0;  // In floats.
   std::uint64_t count = 0;   // In floats; product of `shape`.
   std::uint32_t depth = 0;   // Layers between it and the output; 0 = the last layer.
+  float fill = 0;            // What it begins with, if it is no weight that is drawn.
 };
 
 // [trainable | floating-point buffers]: states, xi, theta and d use the trainable part; the ring,
@@ -64,7 +65,7 @@ struct DataSummary {
   std::uint64_t fingerprint = 0;    // Over the training set; members must agree. 0: own data.
   std::uint64_t train_samples = 0;  // In the whole set.
   std::uint64_t test_samples = 0;
-  std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28. Empty: no data.
+  std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28 or 3, 32, 32.
   // Of this worker's shard; as many as there are classes.
   std::vector<std::uint64_t> shard_samples_by_class;
 };

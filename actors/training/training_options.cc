@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "actors/training/dataset.h"
+#include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
@@ -37,7 +39,7 @@ absl::Status CheckRange(std::string_view key, double value, double low, double h
 }
 
 absl::Status ValidateOptimizer(const OptimizerOptions& optimizer) {
-  RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "sgd"}));
+  RETURN_IF_ERROR(CheckName("optimizer.name", optimizer.name, {"adam", "adamw", "sgd"}));
   RETURN_IF_ERROR(CheckRange("optimizer.beta1", optimizer.beta1, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.beta2", optimizer.beta2, 0, 1));
   RETURN_IF_ERROR(CheckRange("optimizer.epsilon", optimizer.epsilon, 0, 1e6));
@@ -60,22 +62,36 @@ absl::Status ValidateQuadratic(const QuadraticOptions& quadratic) {
 
 // Parts are rondo-worker's flags, the rest stands in the config.
 absl::Status ValidateOwnData(const DataOptions& data) {
-  RETURN_IF_ERROR(CheckName("data.source", data.source, {"mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.source", data.source, {"mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.partition", data.partition, {"iid"}));
   RETURN_IF_ERROR(CheckRange("--parts", data.parts, 1, 1 << 10));
   return CheckRange("--part", data.part, 0, data.parts);
 }
 
+absl::Status CheckModel(const TrainingOptions& options) {
+  ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(options.model, ShapeOf(options.data.source)));
+  // The variance of one value, as torch's running one is computed, is 0 / 0.
+  if (plan.layout.total == plan.layout.trainable || options.optimizer.batch > 1) {
+    return absl::OkStatus();
+  }
+  return Refuse("optimizer.batch", "1", "2 or more with a model that has BatchNorm");
+}
+
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(CheckName("model.name", options.model.name, {"lenet5", "logistic", "quadratic"}));
+  RETURN_IF_ERROR(CheckName(
+      "model.name", options.model.name,
+      {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201", "quadratic"}));
+  RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
+  RETURN_IF_ERROR(CheckRange("model.dropout", options.model.dropout, 0, 1));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
-  RETURN_IF_ERROR(
-      CheckName("data.source", options.data.source, {"digits", "mnist", "fashion-mnist"}));
+  RETURN_IF_ERROR(CheckName("data.source", options.data.source,
+                            {"digits", "mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
   if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
+  RETURN_IF_ERROR(CheckModel(options));
   return ParsePartition(options.data.partition).status();
 }
 

@@ -11,12 +11,14 @@
 namespace actors {
 
 struct ModelOptions {
-  std::string name = "lenet5";  // "lenet5" | "logistic" | "quadratic".
-  std::uint64_t seed = 0;       // run.seed: draws the initial model and the batches.
+  std::string name = "lenet5";          // One of PlanModel, or "quadratic".
+  std::string init = "glorot_uniform";  // "glorot_uniform" | "he_normal".
+  double dropout = 0;                   // Rate of the model's dropout layers, if it has some.
+  std::uint64_t seed = 0;               // run.seed: draws the initial model and the batches.
 };
 
 struct DataOptions {
-  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist".
+  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist" | "cifar10".
   std::string dir;                  // Where its files lie; see LoadDataset.
   bool own = false;                 // This node's alone (data.placement "own"); else all hold it.
   std::string partition = "iid";    // "iid" | "sorted:PERCENT" | "label:LABEL".
@@ -31,13 +33,13 @@ struct DataOptions {
 };
 
 struct OptimizerOptions {
-  std::string name = "adam";  // "adam" | "sgd".
-  double beta1 = 0.9;         // Adam only, as the next two.
+  std::string name = "adam";  // "adam" | "adamw" | "sgd".
+  double beta1 = 0.9;         // Adam and AdamW only, as the next two.
   double beta2 = 0.999;
   double epsilon = 1e-7;
   double momentum = 0;  // SGD only, as the next.
   bool nesterov = false;
-  double weight_decay = 0;   // Added to the gradient: L2, not decoupled.
+  double weight_decay = 0;   // Added to the gradient (L2); with AdamW decoupled from it.
   std::uint32_t batch = 32;  // Samples per step and worker.
 };
 

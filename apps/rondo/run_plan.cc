@@ -127,6 +127,10 @@ std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config) {
   // The quadratic model has a single sample, which is of no interest.
   const bool has_data = config.data.source != actors::DataSource::kNone;
   std::string text = absl::StrCat(FormatCount(training.parameters), " parameters (d), ");
+  if (training.total > training.parameters) {
+    absl::StrAppend(&text, FormatCount(training.total - training.parameters),
+                    " floats of buffers, ");
+  }
   const bool known = !training.samples.empty();
   if (has_data && !known) {
     absl::StrAppend(&text, "each node's own data\n");

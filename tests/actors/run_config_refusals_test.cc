@@ -134,10 +134,18 @@ const BadCase kBadCases[] = {
     {"[strategy]\noutliers = \"ignore\"\n", "CONFIG_INVALID_VALUE", "one of \"warn\", \"refuse\"",
      ""},
     {"[strategy.server]\nname = \"adam\"\n", "CONFIG_UNKNOWN_KEY", "strategy.server", ""},
-    {"[model]\nname = \"vgg16s\"\n", "CONFIG_NOT_AVAILABLE", "vgg16s", "\"lenet5\""},
-    {"[data]\nsource = \"cifar10\"\n", "CONFIG_NOT_AVAILABLE", "cifar10", "\"digits\""},
+    {"[model]\nname = \"transformer\"\n", "CONFIG_NOT_AVAILABLE", "transformer", "\"lenet5\""},
+    {"[model]\nname = \"densenet121\"\n", "CONFIG_INVALID_VALUE",
+     "\"densenet121\" does not fit images of 1 x 28 x 28", "data.source"},
+    {"[model]\ndropout = 0.5\n", "CONFIG_INVALID_VALUE", "\"lenet5\" has no dropout layer",
+     "leave"},
+    {"[model]\ndropout = 1.0\n", "CONFIG_INVALID_VALUE", "< 1", ""},
+    {"[data]\nsource = \"libsvm\"\n", "CONFIG_NOT_AVAILABLE", "libsvm", "\"cifar10\""},
     {"[data]\npartition = \"dirichlet:0.5\"\n", "CONFIG_NOT_AVAILABLE", "dirichlet", "iid"},
-    {"[optimizer]\nname = \"adamw\"\n", "CONFIG_NOT_AVAILABLE", "adamw", "\"adam\", \"sgd\""},
+    {"[optimizer]\nname = \"adamx\"\n", "CONFIG_INVALID_VALUE",
+     "one of \"adam\", \"adamw\", \"sgd\"", "did you mean adam?"},
+    {"[model]\ninit = \"zeros\"\n", "CONFIG_INVALID_VALUE",
+     "one of \"glorot_uniform\", \"he_normal\"", ""},
     {"[run]\ndevice = \"cuda:0\"\n", "CONFIG_NOT_AVAILABLE", "cuda:0", "\"cpu\""},
     // Conflicts.
     {"[data]\nplacement = \"own\"\n", "CONFIG_CONFLICT", "drawn alike on each", "mnist"},
@@ -185,6 +193,8 @@ const BadCase kBadCases[] = {
     {"[run]\nworkers = 32\n[optimizer]\nbatch = 2000\n", "CONFIG_CONFLICT", "1875 samples", ""},
     {"[model]\nname = \"quadratic\"\ndimension = 200001\n[strategy]\nestimator = \"exact\"\n",
      "CONFIG_CONFLICT", "200000", "linear"},
+    {"[model]\nname = \"vgg16s\"\n[strategy]\nestimator = \"exact\"\n", "CONFIG_CONFLICT",
+     "not 2592202", "linear"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, BadConfig, testing::ValuesIn(kBadCases));

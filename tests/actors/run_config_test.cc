@@ -166,7 +166,9 @@ partition = "label:8"
 batches = "permutation"
 seed = 3
 [model]
-name = "logistic"
+name = "vgg16s"
+init = "he_normal"
+dropout = 0.25
 dimension = 2
 curvature = 1e-9
 noise = 0.1
@@ -314,6 +316,38 @@ TEST(RunConfig, ACosineIsReadAndPrinted) {
   const auto again = ParseRunConfig(ToToml(*config), "printed");
   ASSERT_OK(again);
   EXPECT_EQ(again->optimizer.final_learning_rate, 1e-5);
+}
+
+TEST(RunConfig, AdamWDecaysWeightsAsTorchsDoesUnlessItIsTold) {
+  const auto resolved = ResolveRunConfig(FromText("[optimizer]\nname = \"adamw\"\n"));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.optimizer.weight_decay, 0.01);
+  EXPECT_EQ(resolved->origins.at("optimizer.weight_decay"),
+            "default with optimizer.name = \"adamw\"");
+  const auto again = ParseRunConfig(ToToml(resolved->config), "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(again->optimizer.name, OptimizerName::kAdamW);
+  EXPECT_EQ(again->optimizer.weight_decay, 0.01);
+  const auto given =
+      ParseRunConfig("[optimizer]\nname = \"adamw\"\nweight_decay = 0.0\n", "c.toml");
+  ASSERT_OK(given);
+  EXPECT_EQ(given->optimizer.weight_decay, 0.0);
+}
+
+TEST(RunConfig, ADenseNetIsThePapersUnlessItIsTold) {
+  const auto resolved =
+      ResolveRunConfig(FromText("[model]\nname = \"densenet201\"\n[data]\nsource = \"cifar10\"\n"));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.model.init, Init::kHeNormal);
+  EXPECT_EQ(resolved->config.model.dropout, 0.2);
+  EXPECT_EQ(resolved->origins.at("model.init"), "default with model.name = \"densenet201\"");
+  const auto vgg = ParseRunConfig("[model]\nname = \"vgg16s\"\n", "c.toml");
+  ASSERT_OK(vgg);
+  EXPECT_EQ(vgg->model.init, Init::kGlorotUniform);
+  EXPECT_EQ(vgg->model.dropout, 0.5);
+  const auto given = ParseRunConfig("[model]\nname = \"vgg16s\"\ndropout = 0.0\n", "c.toml");
+  ASSERT_OK(given);
+  EXPECT_EQ(given->model.dropout, 0.0);
 }
 
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {

@@ -76,6 +76,9 @@ const GoldenCase kGoldenCases[] = {
      "run apps/examples/quadratic.toml --head 127.0.0.1:1 --dry-run --json --threads 2"},
     {"run_dry_wan", "run apps/examples/digits.toml --dry-run --set network.profile=wan"},
     {"run_dry_own", "run apps/examples/mnist-own.toml --head 127.0.0.1:1 --dry-run"},
+    {"run_dry_densenet",
+     "run apps/examples/mnist-own.toml --head 127.0.0.1:1 --dry-run --set data.source=cifar10 "
+     "--set model.name=densenet121"},
     {"run_own_embedded", "run apps/examples/mnist-own.toml"},
     {"run_dry_no_data_json",
      "run apps/examples/mnist-local.toml --set data.dir=no-such-folder --dry-run --json"},

@@ -112,12 +112,12 @@ class BareLoop final : public Loop {
 class OurLoop final : public Loop {
  public:
   OurLoop()
-      : layout_(actors::Lenet5Layout()),
+      : plan_(*actors::PlanModel(actors::ModelOptions(), actors::ImageShape())),
         local_(layout_.total),
         gradient_(layout_.total),
         parameters_(actors::TensorsOver(layout_, local_.data())),
         optimizer_(actors::OptimizerOptions(), layout_.total) {
-    actors::DrawInitialModel(layout_, 1, local_.span());
+    actors::DrawInitialModel(layout_, actors::ModelOptions(), local_.span());
     const Tensors gradients = actors::TensorsOver(layout_, gradient_.data());
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       parameters_[i].set_requires_grad(true);
@@ -126,13 +126,14 @@ class OurLoop final : public Loop {
   }
 
   torch::Tensor Forward(const torch::Tensor& images) override {
-    return actors::FindModel("lenet5").forward(images, parameters_);
+    return actors::Forward(plan_, images, parameters_);
   }
   void Update() override { optimizer_.Step(1e-3, gradient_.span(), local_.span()); }
   void ZeroGradient() override { gradient_.SetZero(); }
 
  private:
-  actors::Layout layout_;
+  const actors::ModelPlan plan_;
+  const actors::Layout& layout_ = plan_.layout;
   actors::FlatVector local_, gradient_;
   Tensors parameters_;
   actors::FlatOptimizer optimizer_;

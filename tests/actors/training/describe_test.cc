@@ -48,6 +48,15 @@ TEST(Describe, KnowsTheModelButNotTheDataThatEachNodeHas) {
   EXPECT_TRUE(description->samples.empty());
 }
 
+TEST(Describe, KnowsTheModelThatFitsTheNodesImages) {
+  TrainingOptions options;
+  options.data.source = "cifar10";
+  options.data.own = true;
+  const auto description = Describe(options, 3);
+  ASSERT_OK(description);
+  EXPECT_EQ(description->parameters, 83126u);
+}
+
 TEST(Describe, RefusesABatchLargerThanAShard) {
   TrainingOptions options;
   options.optimizer.batch = 20000;

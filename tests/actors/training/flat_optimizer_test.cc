@@ -23,6 +23,13 @@ OptimizerOptions Sgd(double momentum = 0, bool nesterov = false) {
   return options;
 }
 
+OptimizerOptions AdamW(double weight_decay) {
+  OptimizerOptions options;
+  options.name = "adamw";
+  options.weight_decay = weight_decay;
+  return options;
+}
+
 TEST(FlatOptimizer, PlainSgdStepsAgainstTheGradient) {
   FlatOptimizer optimizer(Sgd(), 2);
   std::array<float, 2> w = {1, 2};
@@ -97,8 +104,30 @@ TEST(FlatOptimizer, AdamFollowsItsFormulaInDouble) {
   }
 }
 
+TEST(FlatOptimizer, AdamWTakesItsWeightDecayOffTheParametersPastTheMoments) {
+  FlatOptimizer optimizer(AdamW(0.25), 2);
+  std::array<float, 2> w = {8, 8};
+  optimizer.Step(0.5, std::array<float, 2>{0, 1}, absl::MakeSpan(w));
+  EXPECT_EQ(w[0], 8 * (1 - 0.5f * 0.25f));  // L2 would have gone through the moments: 8 - 0.5.
+  EXPECT_NEAR(w[1], 7 - 0.5, 1e-6);
+  // At another rate it takes another part.
+  optimizer.Step(0.25, std::array<float, 2>{0, 0}, absl::MakeSpan(w));
+  EXPECT_EQ(w[0], 7 * (1 - 0.25f * 0.25f));
+}
+
+TEST(FlatOptimizer, AdamWWithoutWeightDecayIsAdamBitForBit) {
+  FlatOptimizer adam(OptimizerOptions(), 2), adamw(AdamW(0), 2);
+  std::array<float, 2> w = {1, -2}, other_w = w;
+  for (int t = 1; t <= 20; ++t) {
+    const std::array<float, 2> gradient = {static_cast<float>(std::sin(t)), 0.1f};
+    adam.Step(1e-2, gradient, absl::MakeSpan(w));
+    adamw.Step(1e-2, gradient, absl::MakeSpan(other_w));
+    ASSERT_EQ(w, other_w) << t;
+  }
+}
+
 TEST(FlatOptimizer, ResetForgetsEverything) {
-  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.9)}) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), AdamW(0.1), Sgd(0.9)}) {
     FlatOptimizer used(options, 2), fresh(options, 2);
     std::array<float, 2> used_w = {1, 2}, fresh_w = {1, 2};
     for (int i = 0; i < 3; ++i) {
@@ -113,7 +142,7 @@ TEST(FlatOptimizer, ResetForgetsEverything) {
 }
 
 TEST(FlatOptimizer, GoesOnFromAnothersMomentsBitForBit) {
-  for (const OptimizerOptions& options : {OptimizerOptions(), Sgd(0.9), Sgd()}) {
+  for (const OptimizerOptions& options : {OptimizerOptions(), AdamW(0.1), Sgd(0.9), Sgd()}) {
     FlatOptimizer used(options, 2), taker(options, 2);
     std::array<float, 2> used_w = {1, 2};
     for (int i = 0; i < 3; ++i)

@@ -295,6 +295,23 @@ TEST(OwnData, OfAnotherShapeNameFileAndShape) {
   EXPECT_THAT(error.message, testing::HasSubstr("32 x 32, expected 28 x 28"));
 }
 
+TEST(OwnData, MayBeFilesOfCifar10) {
+  const IdxFolder folder;
+  DataOptions options = OwnOptions();
+  options.source = "cifar10";
+  const runtime::UserError error = OwnDataError(options, folder.path());
+  EXPECT_EQ(error.code, "DATA_NOT_FOUND");
+  EXPECT_THAT(error.message, testing::HasSubstr("holds no data_batch_*.bin"));
+  EXPECT_THAT(error.hint, testing::HasSubstr("test_batch*.bin of its data"));
+  const std::string sample = std::string(1, '\3') + std::string(3072, '\x20');
+  folder.Write("data_batch_1.bin", sample + sample);
+  folder.Write("test_batch.bin", sample);
+  const ScopedVariable variable("RONDO_DATA", folder.path());
+  const auto dataset = LoadDataset(options);
+  ASSERT_OK(dataset);
+  EXPECT_EQ((*dataset)->train.size(), 2u);
+}
+
 TEST(OwnData, AreTooFewForABatchThatIsLarger) {
   EXPECT_OK(CheckOwnPart(OwnOptions(), 32, 32));
   const absl::Status status = CheckOwnPart(OwnOptions(), 31, 32);

@@ -29,8 +29,8 @@ bool SameBits(const Floats& a, const Floats& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-Floats AdamResult(const TrainingKernels& kernels) {
-  const AdamScalars scalars = {0.9f, 0.1f, 0.999f, 0.001f, 1e-3f, 1.5f, 1e-7f, 1e-2f};
+Floats AdamResult(const TrainingKernels& kernels, float retained) {
+  const AdamScalars scalars = {0.9f, 0.1f, 0.999f, 0.001f, 1e-3f, 1.5f, 1e-7f, 1e-2f, retained};
   const Floats gradient = RandomFloats(kCount, 1, 1);
   Floats first = RandomFloats(kCount, 1, 2), second(kCount, 0.25f), w = RandomFloats(kCount, 1, 3);
   kernels.adam_step(scalars, kCount, gradient.data(), first.data(), second.data(), w.data());
@@ -66,7 +66,8 @@ Floats TanhPoolResult(const TrainingKernels& kernels) {
 TEST(TrainingKernels, AllVariantsGiveTheSameBits) {
   const TrainingKernels& best = BestTrainingKernels();
   const TrainingKernels& baseline = BaselineTrainingKernels();
-  EXPECT_TRUE(SameBits(AdamResult(best), AdamResult(baseline)));
+  EXPECT_TRUE(SameBits(AdamResult(best, 1), AdamResult(baseline, 1)));
+  EXPECT_TRUE(SameBits(AdamResult(best, 0.99f), AdamResult(baseline, 0.99f)));
   EXPECT_TRUE(SameBits(SgdResult(best, false), SgdResult(baseline, false)));
   EXPECT_TRUE(SameBits(SgdResult(best, true), SgdResult(baseline, true)));
   EXPECT_TRUE(SameBits(TanhPoolResult(best), TanhPoolResult(baseline)));

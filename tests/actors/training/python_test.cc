@@ -43,7 +43,7 @@ torch::Tensor ReadLogits(const std::string& path) {
 }
 
 class InPython : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(EveryModel, InPython, testing::Values("lenet5", "logistic"));
+INSTANTIATE_TEST_SUITE_P(EveryModel, InPython, testing::Values("lenet5", "logistic", "cnn-gn"));
 
 TEST_P(InPython, ASavedModelPredictsWhatItDidHere) {
   const auto set = std::make_shared<const Dataset>(
@@ -66,9 +66,10 @@ TEST_P(InPython, ASavedModelPredictsWhatItDidHere) {
 
   const torch::Tensor theirs = ReadLogits(base + ".logits");
   const torch::NoGradGuard no_gradient;
+  const auto plan = PlanModel(options.model, ImageShape());
+  ASSERT_OK(plan);
   const torch::Tensor ours =
-      FindModel(GetParam())
-          .forward(images, TensorsOver((*trainer)->layout(), (*trainer)->local().data()));
+      Forward(*plan, images, TensorsOver(plan->layout, (*trainer)->local().data()));
   EXPECT_LE((ours - theirs).abs().max().item<double>(), 1e-5);
   // It is the trained model: it names as many digits as our own evaluation of it.
   torch::Tensor labels = torch::empty({static_cast<std::int64_t>(kImages)}, torch::kLong);

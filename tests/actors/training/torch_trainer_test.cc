@@ -95,6 +95,31 @@ TEST(TorchTrainer, OneSeedGivesTheSameBitsOverFiftySteps) {
   EXPECT_FALSE(SameBits(Values(*one), Values(*other_slot)));
 }
 
+// A step takes the masks of its own number, whatever steps came before, as it takes its batch.
+TEST(TorchTrainer, DropoutFollowsSeedSlotAndStep) {
+  TrainingOptions options;
+  options.model.name = "vgg16s";
+  options.model.dropout = 0.5;
+  options.optimizer.batch = 2;
+  const auto one = Make(options), same = Make(options), other_slot = Make(options);
+  Placement placement;
+  placement.slot = 1;
+  ASSERT_OK(other_slot->Place(placement));
+  Train(*one, 1, 2);
+  std::copy(one->local().begin(), one->local().end(), same->local().begin());
+  std::copy(one->local().begin(), one->local().end(), other_slot->local().begin());
+  one->optimizer().Reset();
+  for (Trainer* const trainer : {one.get(), same.get(), other_slot.get()}) Train(*trainer, 3, 4);
+  EXPECT_TRUE(SameBits(Values(*one), Values(*same)));
+  EXPECT_FALSE(SameBits(Values(*one), Values(*other_slot)));
+  const auto dropped = Make(options)->Step(1, kLearningRate);
+  options.model.dropout = 0;
+  const auto kept = Make(options)->Step(1, kLearningRate);
+  ASSERT_OK(dropped);
+  ASSERT_OK(kept);
+  EXPECT_NE(dropped->loss, kept->loss);
+}
+
 TEST(TorchTrainer, ParametersStayViewsOfOneAlignedVector) {
   const auto trainer = Make(TrainingOptions());
   const float* const address = trainer->local().data();
@@ -155,6 +180,16 @@ TEST(FlatOptimizer, AdamEqualsTorchs) {
     options.weight_decay = weight_decay;
     ExpectLikeTorch<torch::optim::Adam>(
         options, torch::optim::AdamOptions(1e-3).eps(1e-7).weight_decay(weight_decay));
+  }
+}
+
+TEST(FlatOptimizer, AdamWEqualsTorchs) {
+  for (const double weight_decay : {0.01, 3.0}) {
+    OptimizerOptions options;
+    options.name = "adamw";
+    options.weight_decay = weight_decay;
+    ExpectLikeTorch<torch::optim::AdamW>(
+        options, torch::optim::AdamWOptions(1e-3).eps(1e-7).weight_decay(weight_decay));
   }
 }
 
@@ -334,6 +369,14 @@ TEST(AccuracyOnDigits, Lenet5Passes97Percent) {
   EXPECT_GE(Accuracy(*trainer), 0.97);
 }
 
+TEST(AccuracyOnDigits, TheCnnWithGroupNormPasses97Percent) {
+  TrainingOptions options;
+  options.model.name = "cnn-gn";
+  const auto trainer = Make(options, WholeSet());
+  Train(*trainer, 1, 1000);
+  EXPECT_GE(Accuracy(*trainer), 0.97);
+}
+
 TEST(AccuracyOnDigits, LogisticRegressionStaysBelow92Percent) {
   TrainingOptions options;
   options.model.name = "logistic";
@@ -354,6 +397,19 @@ TEST(RealData, Lenet5LearnsMnistFromDisk) {
   ASSERT_OK(trainer);
   Train(**trainer, 1, 1000);
   EXPECT_GE(Accuracy(**trainer), 0.95);
+}
+
+TEST(RealData, TheCnnWithGroupNormLearnsCifar10FromDisk) {
+  NEEDS_DATA(folder, "cifar10");
+  TrainingOptions options;
+  options.model.name = "cnn-gn";
+  options.data.source = "cifar10";
+  options.data.dir = folder;
+  const auto trainer = MakeTrainer(options);
+  ASSERT_OK(trainer);
+  EXPECT_EQ((*trainer)->Data().sample_shape, (std::vector<std::uint32_t>{3, 32, 32}));
+  Train(**trainer, 1, 500);
+  EXPECT_GE(Accuracy(**trainer), 0.35);  // Of ten classes.
 }
 
 double DriftNorm(Trainer& trainer, const std::vector<float>& base) {

@@ -23,7 +23,7 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
   };
   const std::vector<Case> cases = {
       {"model.name", [](TrainingOptions& o) { o.model.name = "lenet"; }},
-      {"data.source", [](TrainingOptions& o) { o.data.source = "cifar10"; }},
+      {"data.source", [](TrainingOptions& o) { o.data.source = "cifar100"; }},
       {"data.partition", [](TrainingOptions& o) { o.data.partition = "sorted"; }},
       {"data.batches", [](TrainingOptions& o) { o.data.batches = "random"; }},
       {"data.source", [](TrainingOptions& o) { o.data.own = true; }},
@@ -35,12 +35,19 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
        [](TrainingOptions& o) { o.data.own = true, o.data.source = "mnist", o.data.part = 1; }},
       {"--parts",
        [](TrainingOptions& o) { o.data.own = true, o.data.source = "mnist", o.data.parts = 0; }},
-      {"optimizer.name", [](TrainingOptions& o) { o.optimizer.name = "adamw"; }},
+      {"model.init", [](TrainingOptions& o) { o.model.init = "zeros"; }},
+      {"optimizer.name", [](TrainingOptions& o) { o.optimizer.name = "adagrad"; }},
       {"optimizer.beta1", [](TrainingOptions& o) { o.optimizer.beta1 = 1; }},
       {"optimizer.beta2", [](TrainingOptions& o) { o.optimizer.beta2 = 1.5; }},
       {"optimizer.momentum", [](TrainingOptions& o) { o.optimizer.momentum = 1; }},
       {"optimizer.nesterov", [](TrainingOptions& o) { o.optimizer.nesterov = true; }},
       {"optimizer.batch", [](TrainingOptions& o) { o.optimizer.batch = 0; }},
+      {"optimizer.batch",
+       [](TrainingOptions& o) {
+         o.model.name = "densenet121", o.data.source = "cifar10", o.optimizer.batch = 1;
+       }},
+      {"model.name", [](TrainingOptions& o) { o.model.name = "densenet121"; }},
+      {"model.dropout", [](TrainingOptions& o) { o.model.dropout = 0.5; }},
       {"quadratic.dimension",
        [](TrainingOptions& o) { o.model.name = "quadratic", o.quadratic.dimension = 0; }},
       {"quadratic.step_time_seconds",
