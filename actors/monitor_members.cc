@@ -225,6 +225,7 @@ absl::Status Monitor::MakeRound() {
           .weighted_samples = by_shards ? reference_->train_samples : 0,
           .max_steps = config.run.max_steps,
           .tune_theta = ThetaTunerOptionsOf(config),
+          .theta_lr_exponent = config.strategy.theta_lr_exponent,
           .evaluate_every = config.run.evaluate_every,
           .evaluate_mean = config.run.evaluate == EvaluateWhat::kMean,
           .target_accuracy = config.run.target_accuracy,

@@ -28,8 +28,8 @@ Round::Round(const RoundOptions& options, const MonitorPolicy& policy,
   if (options.tune_theta.has_value()) {
     tuner_.emplace(*options.tune_theta);
     rule_ = tuner_->rule();
-    if (quantum_.has_value()) quantum_->SetTheta(rule_.theta);
   }
+  if (quantum_.has_value()) quantum_->SetTheta(RuleNow().theta);
   fence_ = {.run = options.run, .head_epoch = options.head_epoch};
 }
 
@@ -126,7 +126,7 @@ RoundActions Round::Decide(Time now) {
            .ending = IsEnding(),
            .states = states_,
            .weights = weights_,
-           .rule = rule_}),
+           .rule = RuleNow()}),
       now);
 }
 
@@ -327,7 +327,7 @@ RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time no
       .root = root_, .then_evaluate = test, .then_wait = wait, .max_interval = rule_.max_interval};
   if (quantum_.has_value()) {
     quantum_->SetWeights(weights_);
-    if (options_.overlap) quantum_->SetTheta(ThetaForOverlap());
+    quantum_->SetTheta(options_.overlap ? ThetaForOverlap() : RuleNow().theta);
     marks_ = quantum_->Commit();
     commit.sequence = sequence_ = marks_->poll;
     commit.quantum = marks_->quantum;

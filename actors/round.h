@@ -65,10 +65,12 @@ struct RoundOptions {
   std::uint64_t max_steps = 0;
   // In place of the policy's own theta one that is chosen as the rounds go (theta = "auto").
   std::optional<ThetaTunerOptions> tune_theta;
+  // theta of step t is theta · (eta_t / eta_0)^theta_lr_exponent (algorithm.md 1).
+  double theta_lr_exponent = 0;
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
   bool evaluate_mean = false;        // Else the base of the last synchronization.
   std::optional<double> target_accuracy;
-  LearningRateSchedule schedule;           // For the message of a run that diverged.
+  LearningRateSchedule schedule;
   std::uint64_t model_floats = 0;          // What the ring carries; bounds the first ring's time.
   std::uint64_t chunk_bytes = 512 * 1024;  // The ring's; bounds how long it may stand still.
   runtime::RingTransport transport = runtime::RingTransport::kAuto;
@@ -298,6 +300,8 @@ class Round {
     return ready_[rank].weight == 0 || left_out_[rank] ? 0 : members_[rank].weight;
   }
   absl::Status CheckAnyoneAdds() const;
+  // What holds at the present step: theta follows the rate.
+  SyncRule RuleNow() const;
   // What theta = "auto" makes of the round that is committed now: Synchronized::choice.
   std::string TuneTheta(runtime::Time now);
   void JudgeDrifts();

@@ -42,7 +42,8 @@ void Round::NoteWhatTheRingAdded() {
 }
 
 double Round::ThetaForOverlap() const {
-  return std::max(kLeastShareOfTheta * rule_.theta, rule_.theta - usual_addition_.value_or(0));
+  const double theta = RuleNow().theta;
+  return std::max(kLeastShareOfTheta * theta, theta - usual_addition_.value_or(0));
 }
 
 void Round::JudgeDrifts() {

@@ -1,5 +1,7 @@
-// theta = "auto": what a round took, of which the tuner makes the theta of the next ones.
+// theta at a step: given, or of what rounds took (theta = "auto"), and following the learning rate.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "actors/round.h"
 
@@ -7,7 +9,17 @@ namespace actors {
 
 std::optional<double> Round::theta() const {
   if (!options_.reports || !std::isfinite(rule_.theta)) return std::nullopt;
-  return rule_.theta;
+  return RuleNow().theta;
+}
+
+// Where the rate is 0 nothing drifts, and theta is above 0 all the same: 0 is a rule of its own.
+SyncRule Round::RuleNow() const {
+  SyncRule rule = rule_;
+  if (options_.theta_lr_exponent == 0 || rule.theta == 0) return rule;
+  const double factor = LearningRateFactor(options_.schedule, step_);
+  rule.theta = std::max(std::numeric_limits<double>::min(),
+                        rule.theta * std::pow(factor, options_.theta_lr_exponent));
+  return rule;
 }
 
 std::string Round::TuneTheta(runtime::Time now) {
@@ -21,7 +33,6 @@ std::string Round::TuneTheta(runtime::Time now) {
                        .variance_estimate = *variance_estimate_,
                        .members = members_.size()});
   rule_ = tuner_->rule();
-  if (quantum_.has_value()) quantum_->SetTheta(rule_.theta);
   return choice;
 }
 

@@ -371,6 +371,12 @@ absl::Status CheckStrategy(const RunConfig& config) {
         "strategy.overlap = true they do not",
         "give strategy.theta a number, or leave overlap out");
   }
+  if (strategy.tune_theta && strategy.theta_lr_exponent != 0) {
+    return Conflict(
+        "strategy.theta = \"auto\" is chosen at the rate of that moment, and "
+        "strategy.theta_lr_exponent counts from the full one",
+        "give strategy.theta a number, or leave theta_lr_exponent out");
+  }
   if (strategy.tune_theta && strategy.name != Strategy::kFda) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");

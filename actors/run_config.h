@@ -141,8 +141,9 @@ struct StrategySection {
   Outliers outliers = Outliers::kWarn;
   std::uint32_t sketch_rows = 5;
   std::uint32_t sketch_columns = 250;
-  double qsr_alpha = 0;    // Of qsr, which needs it; averaging/sync_policy.h.
-  double data_epochs = 1;  // Of fedavg, fedavgm and fedadam: epochs of a shard in a round.
+  double theta_lr_exponent = 0;  // theta falls with this power of the learning rate.
+  double qsr_alpha = 0;          // Of qsr, which needs it; averaging/sync_policy.h.
+  double data_epochs = 1;        // Of fedavg, fedavgm and fedadam: epochs of a shard in a round.
 };
 
 // What makes the next model of a mean; averaging/server_optimizer.h. Where nothing is given, it is

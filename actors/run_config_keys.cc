@@ -390,6 +390,8 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Integer("strategy", "sketch_rows", RONDO_AT(strategy.sketch_rows), {1, 64}));
   keys.push_back(
       Integer("strategy", "sketch_columns", RONDO_AT(strategy.sketch_columns), {16, 65536}));
+  keys.push_back(
+      Number("strategy", "theta_lr_exponent", RONDO_AT(strategy.theta_lr_exponent), {0, 4}));
   keys.push_back(Number("strategy", "qsr_alpha", RONDO_AT(strategy.qsr_alpha), {0, 1000}));
   keys.push_back(
       Number("strategy", "data_epochs", RONDO_AT(strategy.data_epochs), {0, 1000, true}));
@@ -485,8 +487,7 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {
-      "model.average_buffers", "strategy.theta_lr_exponent", "strategy.participants"};
+  static const std::vector<std::string> names = {"model.average_buffers", "strategy.participants"};
   return names;
 }
 

@@ -7,12 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "tests/actors/free_table.h"
 #include "tests/actors/round_table.h"
 
 namespace actors {
 namespace {
 
 using std::chrono::milliseconds;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -148,6 +150,40 @@ TEST(RoundTuning, ASlowerLinkIsNoticed) {
   EXPECT_THAT(choice, HasSubstr("chosen again"));
   EXPECT_LE(rounds, 3);
   EXPECT_EQ(table.round->theta(), std::nullopt);
+}
+
+// theta is 10 and the estimate the mean of the squared norms; the rate is halved from step 3 on.
+RoundOptions Falling(double exponent) {
+  return {.max_steps = 100,
+          .theta_lr_exponent = exponent,
+          .schedule = {.name = Schedule::kStep, .decay_every = 2, .decay_factor = 0.5}};
+}
+
+TEST(ThetaThatFollowsTheRate, FallsWithThatPowerOfIt) {
+  for (const double exponent : {0.0, 1.0, 2.0}) {
+    Table table(Falling(exponent));
+    const double falls_to = 10 * std::pow(0.5, exponent);
+    table.AllReport(0);
+    EXPECT_THAT(Lines(table.AllReport(9)), ElementsAre("decision 1 at step 1"));
+    EXPECT_THAT(Lines(table.AllReport(9)), ElementsAre("decision 2 at step 2"));
+    EXPECT_EQ(table.round->theta(), 10);
+    EXPECT_THAT(Lines(table.AllReport(static_cast<float>(falls_to))),
+                ElementsAre("decision 3 at step 3"));
+    EXPECT_EQ(table.round->theta(), falls_to);
+    EXPECT_THAT(Lines(table.AllReport(static_cast<float>(falls_to) + 0.1F)),
+                ElementsAre("prepare synchronize"));
+  }
+}
+
+TEST(ThetaThatFollowsTheRate, DoesSoWithoutABarrierFromOneRoundToTheNext) {
+  FreeTable table(Falling(1));
+  table.Begin();
+  table.Drifts(0, 11, 4);
+  EXPECT_THAT(Lines(table.Drifts(1, 11, 5)), ElementsAre("poll at step 3"));
+  EXPECT_THAT(Lines(table.AllDrift(11, 0)), ElementsAre("prepare synchronize"));
+  table.AllReadyAtTheirs();
+  table.Hear(table.AllDone());
+  EXPECT_EQ(table.quantum, 2.5);  // Half of 5.
 }
 
 }  // namespace

@@ -120,6 +120,8 @@ const BadCase kBadCases[] = {
     {"[strategy]\ndecision = \"quantum\"\nname = \"synchronous\"\n", "CONFIG_CONFLICT", "quantum",
      ""},
     {"[strategy]\ndecision = \"quantum\"\ntheta = 0.0\n", "CONFIG_CONFLICT", "a theta above 0", ""},
+    {"[strategy]\ntheta = \"auto\"\ntheta_lr_exponent = 1.0\n", "CONFIG_CONFLICT",
+     "at the rate of that moment", "a number"},
     {"[strategy]\nname = \"fda-opt\"\n", "CONFIG_NOT_AVAILABLE", "fda-opt",
      "\"fda\", \"synchronous\", \"local\", \"clock\""},
     {"[strategy]\nname = \"diloco\"\n", "CONFIG_CONFLICT", "needs strategy.tau", ""},

@@ -199,6 +199,7 @@ weighting = "samples"
 outliers = "refuse"
 sketch_rows = 7
 sketch_columns = 100
+theta_lr_exponent = 1.5
 qsr_alpha = 0.25
 data_epochs = 2.5
 [server]

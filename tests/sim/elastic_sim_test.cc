@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <iostream>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -173,6 +174,13 @@ class ElasticRun {
     actors::StrategySection& strategy = options.config.strategy;
     if (decision == actors::DecisionName::kQuantum && !strategy.tune_theta) {
       strategy.overlap = random.Below(2) == 0;
+    }
+    if (random.Below(4) == 0) {
+      // Now and then a chunk is damaged on its way.
+      options.tamper = [damage = runtime::SeededRandom(seed)](std::uint32_t, std::uint32_t,
+                                                              std::span<float> floats) mutable {
+        if (damage.Below(300) == 0) floats[damage.Below(floats.size())] += 1;
+      };
     }
     // One that takes the mean as it is, so that steps can be counted; but it takes it for itself.
     if (random.Below(4) == 0) options.config.server.name = actors::ServerOptimizer::kSgd;
