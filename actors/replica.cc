@@ -45,6 +45,7 @@ Replica::Replica(std::unique_ptr<Trainer> trainer, std::unique_ptr<Summarizer> s
 }
 
 runtime::Hash128 Replica::TakeServerStep() {
+  reading_ = ReadDriftAndMean();
   ServerStep(server_, layout().total, layout().trainable, base_->span(), shadow_->span());
   return runtime::RootOf(layout_hash_, shadow_->span());
 }
@@ -63,18 +64,22 @@ const LocalState& Replica::Summarize() {
 
 bool Replica::DriftIsFinite() const { return std::isfinite(SquaredDrift(local(), base())); }
 
-DriftReading Replica::TakeDirection(const runtime::Hash128& root) {
-  const DriftReading reading =
-      ReadDrift(Trainable(input()), Trainable(base()), Trainable(shadow()));
-  if (direction_.size() == 0) return reading;
-  const bool moved = ComputeUpdateDirection(Trainable(shadow()), Trainable(base()),
-                                            reading.squared_mean, direction_.span());
+DriftReading Replica::ReadDriftAndMean() const {
+  return ReadDrift(Trainable(input()), Trainable(base()),
+                   Trainable(shadow_->span().first(layout().total)));
+}
+
+void Replica::TakeDirection(const runtime::Hash128& root, double squared_update) {
+  if (direction_.size() == 0) return;
+  const bool moved = ComputeUpdateDirection(Trainable(shadow()), Trainable(base()), squared_update,
+                                            direction_.span());
   direction_id_ = moved ? XiId{.newer_base = root, .older_base = root_} : XiId{};
-  return reading;
 }
 
 DriftReading Replica::Commit(const runtime::Hash128& root) {
-  const DriftReading reading = TakeDirection(root);
+  const DriftReading reading = HasServerOptimizer() ? reading_ : ReadDriftAndMean();
+  TakeDirection(root, HasServerOptimizer() ? SquaredDrift(Trainable(shadow()), Trainable(base()))
+                                           : reading.squared_mean);
   if (!marked_) {
     TakeShadow(root);
     return reading;

@@ -80,7 +80,7 @@ class Replica {
 
   // Whether what the ring leaves in `shadow` is not yet what can be committed.
   bool HasServerOptimizer() const { return server_.name != ServerOptimizer::kNone; }
-  // Makes it that, and returns its root. Once for each ring that is complete.
+  // Makes it that, and returns its root. Once for each ring that is complete, before Commit.
   runtime::Hash128 TakeServerStep();
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
   // What was trained since Mark stays: local = shadow + (local - mark). Returns how the drift that
@@ -115,7 +115,8 @@ class Replica {
   absl::Status SaveBase(const std::string& path);
 
  private:
-  DriftReading TakeDirection(const runtime::Hash128& root);
+  DriftReading ReadDriftAndMean() const;
+  void TakeDirection(const runtime::Hash128& root, double squared_update);
   void TakeShadow(const runtime::Hash128& root);
   // The trainable part of local becomes `to` + (local - from), the rest of it `to`.
   void MoveLocal(std::span<const float> from, std::span<const float> to);
@@ -137,6 +138,7 @@ class Replica {
   runtime::AlignedBuffer mark_;
   runtime::AlignedBuffer direction_;
   XiId direction_id_;
+  DriftReading reading_;  // With a server optimizer, of the mean before its step.
   runtime::Hash128 root_;
   LocalState state_;
 };

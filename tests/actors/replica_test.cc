@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -20,8 +21,9 @@ using testing::Each;
 constexpr Hash128 kRoot{1, 2};
 
 // Two coordinates; each step adds 840 to both.
-std::unique_ptr<Replica> MakeReplica() {
+std::unique_ptr<Replica> MakeReplica(const ServerSection& server = {}) {
   RunConfig config;
+  config.server = server;
   config.model.name = ModelName::kQuadratic;
   config.model.dimension = 2;
   config.model.integer = true;
@@ -77,6 +79,25 @@ TEST(Replica, ACommitTellsHowItsDriftLayToTheMean) {
   EXPECT_EQ(reading.along_mean, 2 * 1680.0 * 5.0);
   EXPECT_EQ(reading.squared_mean, 2 * 25.0);
   EXPECT_THAT(replica->local(), Each(5.0F));
+}
+
+// Outliers are told by the mean, not by what becomes of it.
+TEST(Replica, AServerOptimizerStepsFromTheBaseAndTheDriftIsReadAgainstTheMean) {
+  const auto replica = MakeReplica({.name = ServerOptimizer::kSgd, .learning_rate = 0.5});
+  Steps(*replica, 2);
+  FillShadow(*replica, 6);
+  const Hash128 root = replica->TakeServerStep();
+  EXPECT_THAT(replica->shadow(), Each(3.0F));
+  EXPECT_EQ(root, runtime::RootOf(replica->layout_hash(), replica->shadow()));
+  const DriftReading reading = replica->Commit(root);
+  EXPECT_EQ(reading.squared_norm, 2 * 1680.0 * 1680.0);
+  EXPECT_EQ(reading.along_mean, 2 * 1680.0 * 6.0);
+  EXPECT_EQ(reading.squared_mean, 2 * 36.0);
+  EXPECT_THAT(replica->base(), Each(3.0F));
+  EXPECT_THAT(replica->local(), Each(3.0F));
+  // xi is the direction from base to base.
+  Steps(*replica, 1);
+  EXPECT_FLOAT_EQ(replica->Summarize().projection, 840.0F * std::sqrt(2.0F));
 }
 
 TEST(Replica, AnAbortedRingLeavesTheWholeDrift) {
