@@ -288,7 +288,8 @@ Synchronized Round::EventOfCommit(Time now) {
                      .root = root_,
                      .drifts = std::exchange(drifts_, {})};
   committed_ = {.steps = step_ - synchronized_step_};
-  if (overlaps_) committed_.variance = variance_estimate_;
+  // 0: a poll that not all answered, of which nobody knows.
+  if (overlaps_ && variance_estimate_.value_or(0) > 0) committed_.variance = variance_estimate_;
   event.variance_added = std::exchange(variance_added_, std::nullopt);
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     committed_.weights[members_[rank].node] = RingWeight(rank);

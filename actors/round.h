@@ -17,7 +17,8 @@
 // unasked, and START is PREPARE and START in one. A synchronization that was decided is owed: what
 // interrupts it, a death or a broken edge, only puts it off (protocol.md 6). Without a barrier
 // (round_quantum.cc) the members train on while reports come, and `decide` follows the answers to a
-// poll.
+// poll; with overlap they train on through `preparing` and `ringing`, too, and those steps count
+// for the next round.
 #ifndef RONDO_ACTORS_ROUND_H_
 #define RONDO_ACTORS_ROUND_H_
 

@@ -116,17 +116,18 @@ absl::Status CheckServer(const ServerSection& server) {
 absl::Status CheckStrategy(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
   if (NeedsTau(strategy.name) && strategy.tau == 0) {
-    const bool by_rates = strategy.name == Strategy::kClock || strategy.name == Strategy::kQsr;
-    return Conflict(absl::StrCat("strategy.name = \"", ToString(strategy.name),
-                                 "\" needs strategy.tau, the steps between two synchronizations",
-                                 by_rates ? " at the full learning rate" : ""),
-                    "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
+    const std::string when = strategy.name == Strategy::kClock ? " at the full learning rate"
+                             : strategy.name == Strategy::kQsr ? " at least"
+                                                               : "";
+    return Conflict(
+        absl::StrCat("strategy.name = \"", ToString(strategy.name),
+                     "\" needs strategy.tau, the steps between two synchronizations", when),
+        "add strategy.tau = 76, about what fda does on lenet5 at theta = 2");
   }
   if (strategy.name == Strategy::kQsr && strategy.qsr_alpha == 0) {
     return Conflict(
-        "strategy.name = \"qsr\" needs strategy.qsr_alpha: a round is (qsr_alpha / learning "
-        "rate)^2 "
-        "steps long, and tau at least",
+        "strategy.name = \"qsr\" needs strategy.qsr_alpha: a round is (qsr_alpha / "
+        "optimizer.learning_rate)^2 steps long, and tau at least",
         "add strategy.qsr_alpha, optimizer.learning_rate times the root of strategy.tau, say");
   }
   if (CountsEpochs(strategy.name) && config.data.placement == DataPlacement::kOwn) {
@@ -139,8 +140,7 @@ absl::Status CheckStrategy(const RunConfig& config) {
   if (strategy.decision == DecisionName::kQuantum && !CanDoWithoutBarrier(strategy)) {
     return Conflict(
         "strategy.decision = \"quantum\" needs strategy.name = \"fda\", the estimator \"linear\" "
-        "or "
-        "\"naive\", and a theta above 0",
+        "or \"naive\", and a theta above 0",
         "use decision \"lockstep\", or change these");
   }
   if (strategy.overlap && strategy.decision != DecisionName::kQuantum) {

@@ -405,7 +405,7 @@ void AddServerKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Switch("server", "nesterov", RONDO_AT(server.nesterov)));
   keys.push_back(Number("server", "beta1", RONDO_AT(server.beta1), {0, 1, false, true}));
   keys.push_back(Number("server", "beta2", RONDO_AT(server.beta2), {0, 1, false, true}));
-  keys.push_back(Number("server", "epsilon", RONDO_AT(server.epsilon), {0, 1, true}));
+  keys.push_back(Number("server", "epsilon", RONDO_AT(server.epsilon), {1e-30, 1}));
 }
 
 void AddNetworkKeys(std::vector<ConfigKey>& keys) {

@@ -127,7 +127,10 @@ void Worker::Obey(const OpenView& view, const Order& order) {
         [this, run, view, asked, opened, placed = std::move(placed), state = std::move(state)] {
           if (run != run_ || run->ending || run->fence.view != opened) return;
           // Without a barrier PREPARE may have come meanwhile, and takes the place of the report.
-          if (WithoutBarrier() && !IsOrphan()) run->quantum.emplace(state);
+          if (WithoutBarrier() && !IsOrphan()) {
+            NoteDrift(state);
+            run->quantum.emplace(state);
+          }
           if (run->last_order == asked || !placed.ok()) OnPlaced(view, placed, state);
         });
   });

@@ -3,7 +3,9 @@
 // It is a state machine on the actor thread that never blocks: steps, commits and evaluations run
 // on the training executor, the ring on its own thread; both come back by a Poster. One step, in
 // the paper's words (Algorithm 1): TrainOn -> OnStepped -> report -> On(Decision) -> TrainOn, or
-// On(Prepare) -> Ready -> On(Start) -> ring -> Done -> On(Commit) -> TrainOn.
+// On(Prepare) -> Ready -> On(Start) -> ring -> Done -> On(Commit) -> TrainOn. With a server
+// optimizer its step is taken between the ring and Done; with overlap there is TrainOn behind
+// Ready, too.
 #ifndef RONDO_ACTORS_WORKER_H_
 #define RONDO_ACTORS_WORKER_H_
 

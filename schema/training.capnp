@@ -298,7 +298,7 @@ struct Answer {
 
   union {
     ready :group {
-      # Stopped at a step boundary, drift finite.
+      # At a step boundary, and stopped there unless it was to train on.
 
       purpose @2 :Order.Purpose;
       step @3 :UInt64;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numbers>
 
+#include "actors/averaging/power.h"
 #include "runtime/base/require.h"
 
 namespace actors {
@@ -26,16 +27,6 @@ double CosineFactor(double least, std::uint64_t done, std::uint64_t all) {
   };
   if (done <= all / 2) return 1 - (1 - least) * part(done);
   return least + (1 - least) * part(all - done);
-}
-
-// By squaring: pow() is not rounded alike everywhere.
-double Power(double base, std::uint64_t exponent) {
-  double power = 1;
-  for (; exponent > 0; exponent >>= 1) {
-    if ((exponent & 1) != 0) power *= base;
-    base *= base;
-  }
-  return power;
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ class QuantumMonitor {
   QuantumPoll Open(std::span<const float> weights);
   // Right before Commit, where no drift is left that the old weights were for: of the same members.
   void SetWeights(std::span<const float> weights);
-  // Above 0, may be infinite. Right before Commit, whose marks are the first for it.
+  // Above 0, may be infinite. Before the first Open, or right before a Commit, whose marks are the
+  // first for it.
   void SetTheta(double theta);
   // The marks that COMMIT carries.
   Quanta Commit();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "actors/averaging/power.h"
 #include "runtime/base/require.h"
 
 namespace actors {
@@ -16,15 +17,6 @@ std::size_t Slots(const ServerOptimizerOptions& options) {
     case ServerOptimizer::kAdam: return 2;
   }
   REQUIRE(false);
-}
-
-// By squaring, where pow() is not rounded alike everywhere.
-double Power(double base, std::uint64_t exponent) {
-  double power = 1;
-  for (; exponent > 0; exponent /= 2, base *= base) {
-    if (exponent % 2 == 1) power *= base;
-  }
-  return power;
 }
 
 // v = mu v + g; x = base - lr v, with Nesterov base - lr (g + mu v).

@@ -5,6 +5,8 @@
 // Every worker takes it for itself, between the ring and DONE, on the same bytes; the roots in DONE
 // show that they came to the same bits. So it is + - * / and sqrt on floats alone, which IEEE 754
 // rounds exactly, in the order in which it stands here (-ffp-contract=off).
+// training/flat_optimizer.h has the same formulas for one worker's steps, where speed counts and
+// the last bit does not.
 //
 // What it remembers is part of the committed state, which is one vector:
 //   [model, n floats | first slot, n | second slot, n | rounds, 1 float]
@@ -29,7 +31,7 @@ struct ServerOptimizerOptions {
   bool nesterov = false;
   double beta1 = 0.9;  // adam, as the next two.
   double beta2 = 0.999;
-  double epsilon = 1e-7;
+  double epsilon = 1e-7;  // Above 0 as a float, too: a gradient may be 0 from the first round on.
 };
 
 // Floats of the committed state of a model of `n` floats.

@@ -55,9 +55,8 @@ struct ModelPlan {
 //   lenet5    the FDA paper's, d = 61,706 on 1 x 28 x 28: convolution 6 of 5x5 same, tanh, average
 //             pool 2; convolution 16 of 5x5, tanh, average pool 2; 120 tanh, 84 tanh, 10
 //   logistic  one linear map from pixels to classes, d = 7,850
-//   cnn-gn    three convolutions of 3x3 same, 16, 32 and 64, each with GroupNorm of 8 groups (Wu,
-//   He
-//             2018) and ReLU, a max pool 2 after the first two; 10. d = 54,890. A norm whose
+//   cnn-gn    three convolutions of 3x3 same, 16, 32 and 64, each with GroupNorm of 8 groups (Wu
+//             and He 2018) and ReLU, a max pool 2 after the first two; 10. d = 54,890. A norm whose
 //             statistics are a sample's own is the same on every worker, whatever its data
 //   vgg16s    the paper's VGG16*, d = 2,592,202 on 1 x 28 x 28: twice 64, twice 128 and twice 256
 //             convolutions of 3x3 same with ReLU, a max pool 2 after each two; 512 ReLU, dropout,

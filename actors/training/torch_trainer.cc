@@ -122,7 +122,7 @@ class TorchTrainer final : public Trainer {
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
     for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
     const absl::Span<float> buffers = local_.span().subspan(layout_.trainable);
-    const std::vector<float> buffers_before(buffers.begin(), buffers.end());
+    buffers_before_.assign(buffers.begin(), buffers.end());
     StepOutcome outcome;
     outcome.samples = static_cast<std::uint32_t>(samples.size());
     ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
@@ -130,7 +130,7 @@ class TorchTrainer final : public Trainer {
                      }));
     // Before the optimizer: its moments and the model stay as they were.
     if (!std::isfinite(outcome.loss)) {
-      std::copy(buffers_before.begin(), buffers_before.end(), buffers.begin());
+      std::copy(buffers_before_.begin(), buffers_before_.end(), buffers.begin());
       return absl::DataLossError("the loss is not finite at step " + std::to_string(step));
     }
     optimizer_.Step(learning_rate, gradient_.span(), local_.span().first(layout_.trainable));
@@ -244,6 +244,7 @@ class TorchTrainer final : public Trainer {
   FlatOptimizer optimizer_;
   std::optional<BatchSampler> sampler_;
   std::uint32_t slot_ = 0;
+  std::vector<float> buffers_before_;  // The step in hand, for the case that it finds no number.
   Batch batch_;
   Batch evaluation_batch_;
 };

@@ -65,7 +65,7 @@ struct DataSummary {
   std::uint64_t fingerprint = 0;    // Over the training set; members must agree. 0: own data.
   std::uint64_t train_samples = 0;  // In the whole set.
   std::uint64_t test_samples = 0;
-  std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28 or 3, 32, 32.
+  std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28 or 3, 32, 32. Empty: no data.
   // Of this worker's shard; as many as there are classes.
   std::vector<std::uint64_t> shard_samples_by_class;
 };

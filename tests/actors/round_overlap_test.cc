@@ -122,6 +122,24 @@ TEST(RoundWithOverlap, ThetaIsLoweredByWhatTheLastRingsAdded) {
   EXPECT_EQ(table.round->theta(), 10);
 }
 
+// Then nobody knows what the variance was, and the ring may have added any part of what it became.
+TEST(RoundWithOverlap, APollThatNotAllAnsweredSaysNothingOfWhatTheRingAdded) {
+  OverlapTable table;
+  table.Begin();
+  table.StepsTake(0.1);
+  table.Drifts(0, 11);
+  table.Drifts(1, 11);
+  table.Drifts(0, 1, 0);
+  EXPECT_THAT(Lines(table.Tick(milliseconds(451))), ElementsAre("prepare synchronize"));
+  table.AllReadyAtTheirs();
+  table.Hear(table.AllDone());
+  ASSERT_EQ(table.AskForSynchronization(11), true);
+  table.AllReadyAfter(/*rounds=*/1, /*squared_end=*/15);
+  const RoundActions second = table.AllDoneAgain();
+  EXPECT_EQ(table.quantum, 5);
+  EXPECT_EQ(std::get<Synchronized>(second.at(1)).variance_added, std::nullopt);
+}
+
 TEST(RoundWithOverlap, WhoDoesNotTellLeavesThetaAsItWas) {
   OverlapTable table;
   table.Begin();

@@ -129,6 +129,7 @@ const BadCase kBadCases[] = {
     {"[strategy]\nname = \"fedavg\"\n[data]\nsource = \"mnist\"\nplacement = \"own\"\n",
      "CONFIG_CONFLICT", "rounds of so many epochs", "local"},
     {"[strategy]\ndata_epochs = 0.0\n", "CONFIG_INVALID_VALUE", "strategy.data_epochs", ""},
+    {"[server]\nname = \"adam\"\nepsilon = 1e-50\n", "CONFIG_INVALID_VALUE", "server.epsilon", ""},
     {"[server]\nname = \"lamb\"\n", "CONFIG_INVALID_VALUE", "one of \"none\", \"sgd\"", ""},
     {"[server]\nname = \"sgd\"\nnesterov = true\n", "CONFIG_CONFLICT", "with sgd and a momentum",
      "server.momentum"},

@@ -75,7 +75,11 @@ INSTANTIATE_TEST_SUITE_P(At, WorkerFailpoint,
                          testing::Values(Moment{"worker.step:50"}, Moment{"worker.ready:4"},
                                          Moment{"ring.reduce:30"}, Moment{"ring.store:30"},
                                          Moment{"worker.done:4"}, Moment{"worker.commit:4"},
+                                         Moment{"worker.step:50", Mode::kOverlap},
+                                         Moment{"worker.ready:4", Mode::kOverlap},
+                                         Moment{"ring.reduce:30", Mode::kOverlap},
                                          Moment{"ring.store:30", Mode::kOverlap},
+                                         Moment{"worker.done:4", Mode::kOverlap},
                                          Moment{"worker.commit:4", Mode::kOverlap}),
                          NameOf);
 
@@ -99,11 +103,17 @@ TEST_P(WorkerFailpoint, KilledThereTheOthersGoOnAndItIsReplaced) {
 }
 
 // F10: the others commit without it; on SIGCONT it hears that it was let go, and comes as another.
-TEST(StoppedWorkerInTheRing, IsLeftOutAndComesBackAsAnother) {
+class StoppedWorkerInTheRing : public testing::TestWithParam<Mode> {};
+INSTANTIATE_TEST_SUITE_P(In, StoppedWorkerInTheRing,
+                         testing::Values(Mode::kLockstep, Mode::kOverlap), [](const auto& info) {
+                           return info.param == Mode::kOverlap ? "Overlap" : "Lockstep";
+                         });
+
+TEST_P(StoppedWorkerInTheRing, IsLeftOutAndComesBackAsAnother) {
   Sandbox sandbox;
   Cluster cluster(sandbox, 3);
   cluster.Join(1, absl::StrCat("ring.store:30:stop:", sandbox.folder(), "/once"));
-  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting());
+  const auto follower = cluster.StartEndless(WriteQuadratic(sandbox), Counting(GetParam()));
   const std::string folder = OnlyRunFolder(cluster.runs());
   ASSERT_TRUE(Eventually([&] { return EventsOf(folder, "death").size() == 1; }))
       << cluster.Status().dump();

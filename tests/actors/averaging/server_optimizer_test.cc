@@ -96,6 +96,16 @@ TEST(ServerOptimizer, AdamsFirstStepIsTheRateInEachDirection) {
               Pointwise(FloatEq(), std::vector<float>{1.125, 0.875, 1}));
 }
 
+// A pixel that is never lit.
+TEST(ServerOptimizer, WhereNothingMovesAdamDoesNotEither) {
+  Server server({.name = ServerOptimizer::kAdam, .learning_rate = 1, .epsilon = 1e-30}, {3, 3});
+  for (int round = 0; round < 3; ++round) {
+    const std::vector<float> next = server.Step({3, 4});
+    EXPECT_EQ(next[0], 3);
+    EXPECT_GT(next[1], 3);
+  }
+}
+
 // Their mean is what they are to be, and nothing of them is remembered.
 TEST(ServerOptimizer, BuffersTakeTheMean) {
   for (const ServerOptimizerOptions& options :

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -12,6 +11,7 @@
 
 #include "actors/training/dataset.h"
 #include "runtime/base/error.h"
+#include "tests/support/data_folder.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
 
@@ -30,29 +30,15 @@ std::string Samples(int count, int label = 0) {
   return bytes;
 }
 
-// A folder with a sound small set, removed at the end.
-class CifarFolder {
+// A sound small set.
+class CifarFolder : public tests::DataFolder {
  public:
   CifarFolder() {
-    std::string name = testing::TempDir() + "cifar-XXXXXX";
-    path_ = mkdtemp(name.data());
     Write("data_batch_2.bin", Samples(2, 7));
     Write("data_batch_1.bin", Samples(3));
     Write("test_batch.bin", Samples(2));
     Write("batches.meta.txt", "airplane\n");
   }
-  ~CifarFolder() { std::filesystem::remove_all(path_); }
-  CifarFolder(const CifarFolder&) = delete;
-  CifarFolder& operator=(const CifarFolder&) = delete;
-
-  void Write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-  }
-  void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
 };
 
 TEST(ReadCifar10Dataset, ReadsWhateverBatchesAreThereInTheOrderOfTheirNames) {

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <zlib.h>
 
@@ -12,6 +11,7 @@
 
 #include "actors/training/dataset.h"
 #include "runtime/base/error.h"
+#include "tests/support/data_folder.h"
 #include "tests/support/idx_files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -45,29 +45,15 @@ std::string Gzip(const std::string& bytes) {
   return packed;
 }
 
-// A directory with a sound small set, removed at the end.
-class IdxFolder {
+// A sound small set.
+class IdxFolder : public tests::DataFolder {
  public:
   IdxFolder() {
-    std::string name = testing::TempDir() + "idx-XXXXXX";
-    path_ = mkdtemp(name.data());
     Write("train-images-idx3-ubyte.gz", Gzip(Images(3)));
     Write("train-labels-idx1-ubyte.gz", Gzip(Labels(3)));
     Write("t10k-images-idx3-ubyte.gz", Gzip(Images(2)));
     Write("t10k-labels-idx1-ubyte.gz", Gzip(Labels(2)));
   }
-  ~IdxFolder() { std::filesystem::remove_all(path_); }
-  IdxFolder(const IdxFolder&) = delete;
-  IdxFolder& operator=(const IdxFolder&) = delete;
-
-  void Write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(path_ / name, std::ios::binary) << bytes;
-  }
-  void Remove(const std::string& name) const { std::filesystem::remove(path_ / name); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
 };
 
 TEST(ReadIdxDataset, ReadsASoundSet) {
