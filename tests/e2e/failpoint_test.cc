@@ -19,8 +19,18 @@ namespace {
 using nlohmann::json;
 using ::testing::Each;
 
-// Whether the workers train on while the ring runs.
-enum class Mode { kLockstep, kOverlap };
+// Whether the workers train on while the ring runs, or take a step of their own between ring and
+// DONE.
+enum class Mode { kLockstep, kOverlap, kServerOptimizer };
+
+std::string SuffixOf(Mode mode) {
+  switch (mode) {
+    case Mode::kLockstep: return "";
+    case Mode::kOverlap: return "_overlap";
+    case Mode::kServerOptimizer: return "_server";
+  }
+  return "";
+}
 
 // Four chunks of the ring for each of four workers; every step adds 840 to each float.
 std::vector<std::string> Counting(Mode mode = Mode::kLockstep) {
@@ -31,6 +41,8 @@ std::vector<std::string> Counting(Mode mode = Mode::kLockstep) {
   if (mode == Mode::kOverlap) {
     settings.insert(settings.end(), {"strategy.decision=quantum", "strategy.overlap=true"});
   }
+  // One that takes the mean as it is, so that steps can be counted.
+  if (mode == Mode::kServerOptimizer) settings.push_back("server.name=sgd");
   return settings;
 }
 
@@ -40,8 +52,7 @@ struct Moment {
 };
 
 std::string NameOf(const testing::TestParamInfo<Moment>& info) {
-  const std::string name = NameOfFailpoint(info.param.failpoint);
-  return info.param.mode == Mode::kOverlap ? name + "_overlap" : name;
+  return NameOfFailpoint(info.param.failpoint) + SuffixOf(info.param.mode);
 }
 
 // The longest time between two synchronizations, and when the death was noticed, as metrics say.
@@ -135,7 +146,9 @@ class HeadFailpoint : public testing::TestWithParam<Moment> {};
 INSTANTIATE_TEST_SUITE_P(At, HeadFailpoint,
                          testing::Values(Moment{"head.commit"}, Moment{"head.committed"},
                                          Moment{"head.commit", Mode::kOverlap},
-                                         Moment{"head.committed", Mode::kOverlap}),
+                                         Moment{"head.committed", Mode::kOverlap},
+                                         Moment{"head.commit", Mode::kServerOptimizer},
+                                         Moment{"head.committed", Mode::kServerOptimizer}),
                          NameOf);
 
 // F22, F23: kill -9 right before and right after COMMIT is on the disk, before anyone hears of it.
