@@ -223,6 +223,10 @@ struct ResolvedConfig {
 // Flags before environment before text before defaults. A value that another one hides is not
 // judged, but every key must be known.
 absl::StatusOr<ResolvedConfig> ResolveRunConfig(const ConfigSources& sources);
+// The section that says which runs `rondo sweep` makes of a config (sweep/sweep_config.h). To all
+// else it is not there: one run takes the values of the other sections.
+inline constexpr char kSweepSection[] = "sweep";
+
 // The text alone: what a worker does with the config it was sent.
 absl::StatusOr<RunConfig> ParseRunConfig(const std::string& text, const std::string& name);
 

@@ -1,6 +1,5 @@
 #include "actors/run_config_text.h"
 
-#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,32 +9,15 @@
 #include <cstring>
 #include <string_view>
 
+#include "actors/run_config_toml.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
-
-// Errors come back as values; the header-only form keeps rondo free of one more shared library.
-#define TOML_EXCEPTIONS 0
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
 
 namespace actors {
 namespace {
 
 using runtime::Exit;
 using runtime::MakeError;
-
-std::string PlaceOf(const std::string& name, const toml::source_position& position) {
-  return absl::StrCat(name, ":", position.line, ":", position.column);
-}
-
-absl::Status SyntaxError(const toml::parse_error& error, const std::string& name) {
-  const std::string description(error.description());
-  const bool is_duplicate = absl::StrContains(description, "redefine");
-  return MakeError("CONFIG_SYNTAX", Exit::kUsage,
-                   absl::StrCat(PlaceOf(name, error.source().begin), ": ", description),
-                   is_duplicate ? "give every key once"
-                                : "the file is TOML: [section] lines, then key = value lines");
-}
 
 std::string KindOf(const toml::node& node) {
   switch (node.type()) {
@@ -46,14 +28,6 @@ std::string KindOf(const toml::node& node) {
     case toml::node_type::date_time: return "a date and time";
     default: return "a scalar";
   }
-}
-
-std::optional<ConfigValue> ScalarOf(const toml::node& node) {
-  if (const auto* value = node.as_boolean()) return ConfigValue(value->get());
-  if (const auto* value = node.as_integer()) return ConfigValue(value->get());
-  if (const auto* value = node.as_floating_point()) return ConfigValue(value->get());
-  if (const auto* value = node.as_string()) return ConfigValue(value->get());
-  return std::nullopt;
 }
 
 // `section` is "" for what stands before the first [section].
@@ -113,6 +87,7 @@ absl::StatusOr<std::vector<GivenValue>> ReadConfigText(const std::string& text,
   if (!result) return SyntaxError(result.error(), name);
   std::vector<GivenValue> values;
   for (const auto& [section, node] : result.table()) {
+    if (section == kSweepSection) continue;
     const toml::table* const table = node.as_table();
     if (table == nullptr) {
       values.push_back(Given("", section, node, name));

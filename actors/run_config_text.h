@@ -1,5 +1,5 @@
-// TOML text to scalars with their places, without judging them. Private to run_config*.cc: the only
-// file that sees the TOML library is run_config_text.cc.
+// TOML text to scalars with their places, without judging them. Private to run_config*.cc. The TOML
+// library is seen by its own file and sweep/sweep_config.cc alone.
 #ifndef RONDO_ACTORS_RUN_CONFIG_TEXT_H_
 #define RONDO_ACTORS_RUN_CONFIG_TEXT_H_
 
@@ -22,7 +22,7 @@ struct GivenValue {
   std::string key_place;  // Of the key.
 };
 
-// Every key of `text` in any order. CONFIG_SYNTAX.
+// Every key of `text` in any order, without those of [sweep] (sweep/sweep_config.h). CONFIG_SYNTAX.
 absl::StatusOr<std::vector<GivenValue>> ReadConfigText(const std::string& text,
                                                        const std::string& name);
 // `text` as a TOML value, or as plain text if it is none. CONFIG_SYNTAX: no UTF-8.

@@ -35,15 +35,6 @@ std::string FlagOfKey(const std::string& name) {
   return flag;
 }
 
-absl::StatusOr<actors::ConfigOverride> ParseSet(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  const std::size_t dot = text.find('.');
-  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
-    return InvalidValue("--set", text, "section.key=value, as in strategy.theta=0.5");
-  }
-  return actors::ConfigOverride{text.substr(0, equals), text.substr(equals + 1), "--set"};
-}
-
 absl::StatusOr<Command> ParseRun(const Arguments& arguments, const Environment& environment) {
   VerbParser parser(
       "run", "CONFIG [FLAGS]",
@@ -269,6 +260,7 @@ constexpr Verb kVerbs[] = {
     {"join", "add this machine to a cluster", ParseJoin},
     {"status", "show nodes, runs and traffic", ParseStatus},
     {"check", "look before running: config, data, machine, head", ParseCheck},
+    {"sweep", "make all runs of a grid, and a table of them", ParseSweep},
     {"stop", "end a run in order", ParseStop},
     {"runs", "list the runs of a head", ParseRuns},
     {"show", "show one run; fetch its model", ParseShow},
@@ -336,6 +328,15 @@ absl::StatusOr<Command> ParseHelp(const Arguments& arguments, const Environment&
 }
 
 }  // namespace
+
+absl::StatusOr<actors::ConfigOverride> ParseSet(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::size_t dot = text.find('.');
+  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
+    return InvalidValue("--set", text, "section.key=value, as in strategy.theta=0.5");
+  }
+  return actors::ConfigOverride{text.substr(0, equals), text.substr(equals + 1), "--set"};
+}
 
 absl::StatusOr<runtime::Duration> ParseDuration(const std::string& flag, const std::string& text) {
   const std::string expected = "a time such as 30s, 500ms, 10m or 2h, > 0 and at most 168h";

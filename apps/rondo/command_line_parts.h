@@ -28,6 +28,12 @@ inline HeadChoice ChooseHead(const std::string& flag, const Environment& environ
   return flag.empty() ? Lookup(environment, "RONDO_HEAD") : flag;
 }
 
+// "strategy.theta=0.5". command_line.cc.
+absl::StatusOr<actors::ConfigOverride> ParseSet(const std::string& text);
+
+// command_line_evaluation.cc.
+absl::StatusOr<Command> ParseSweep(const Arguments& arguments, const Environment& environment);
+
 // command_line_runs.cc.
 absl::StatusOr<Command> ParseStop(const Arguments& arguments, const Environment& environment);
 absl::StatusOr<Command> ParseRuns(const Arguments& arguments, const Environment& environment);

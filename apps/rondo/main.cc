@@ -39,6 +39,7 @@ struct Dispatch {
   Output& output;
 
   absl::StatusOr<int> operator()(const RunOptions& options) { return Run(options, output); }
+  absl::StatusOr<int> operator()(const SweepOptions& options) { return Sweep(options, output); }
   absl::StatusOr<int> operator()(const HeadOptions& options) { return Head(options, output); }
   absl::StatusOr<int> operator()(const JoinOptions& options) { return Join(options, output); }
   absl::StatusOr<int> operator()(const StatusOptions& options) { return Status(options, output); }

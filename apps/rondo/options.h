@@ -29,6 +29,16 @@ struct RunOptions {
   bool wait = true;  // False, with a head only: submit, and follow nothing.
 };
 
+struct SweepOptions {
+  std::string config_path;
+  std::vector<actors::ConfigOverride> overrides;  // Of every run.
+  std::string out;                                // Folder; empty: sweeps/NAME of the config.
+  std::optional<std::string> head;                // As of `run`.
+  bool dry_run = false;
+  bool retry_failed = false;
+  runtime::Duration run_timeout = std::chrono::hours(24);
+};
+
 struct HeadOptions {
   std::string listen;     // Empty: where an earlier head listened, else tcp://127.0.0.1:7070.
   std::string advertise;  // Empty: the address of the route.
@@ -109,9 +119,9 @@ struct HelpOptions {
 struct Command {
   std::string verb;
   OutputOptions output;
-  std::variant<RunOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions, DownOptions,
-               StopOptions, RunsOptions, ShowOptions, LeaveOptions, BenchAllreduceOptions,
-               VersionOptions, HelpOptions>
+  std::variant<RunOptions, SweepOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions,
+               DownOptions, StopOptions, RunsOptions, ShowOptions, LeaveOptions,
+               BenchAllreduceOptions, VersionOptions, HelpOptions>
       options;
 };
 

@@ -88,7 +88,7 @@ std::string RenderPredictions(const RunPlan& plan, const actors::RunConfig& conf
 
 }  // namespace
 
-absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
+absl::StatusOr<actors::ConfigSources> SourcesOf(
     const std::string& path, const std::vector<actors::ConfigOverride>& overrides) {
   actors::ConfigSources sources;
   ASSIGN_OR_RETURN(sources.text, actors::ReadConfigFile(path));
@@ -97,6 +97,12 @@ absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
     sources.environment.emplace_back(*line);
   }
   sources.overrides = overrides;
+  return sources;
+}
+
+absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
+    const std::string& path, const std::vector<actors::ConfigOverride>& overrides) {
+  ASSIGN_OR_RETURN(const actors::ConfigSources sources, SourcesOf(path, overrides));
   return actors::ResolveRunConfig(sources);
 }
 

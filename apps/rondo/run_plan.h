@@ -34,6 +34,9 @@ struct RunPlan {
   std::vector<Prediction> predictions;
 };
 
+// The text at `path`, this process' environment and `overrides`.
+absl::StatusOr<actors::ConfigSources> SourcesOf(
+    const std::string& path, const std::vector<actors::ConfigOverride>& overrides);
 // The config at `path` with what the environment and `overrides` say (actors/run_config.h).
 absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
     const std::string& path, const std::vector<actors::ConfigOverride>& overrides);

@@ -12,6 +12,7 @@
 namespace apps {
 
 absl::StatusOr<int> Run(const RunOptions& options, Output& output);
+absl::StatusOr<int> Sweep(const SweepOptions& options, Output& output);
 absl::StatusOr<int> Head(const HeadOptions& options, Output& output);
 absl::StatusOr<int> Join(const JoinOptions& options, Output& output);
 absl::StatusOr<int> Status(const StatusOptions& options, Output& output);

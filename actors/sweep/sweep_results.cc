@@ -1,0 +1,319 @@
+#include "actors/sweep/sweep_results.h"
+
+#include <absl/strings/str_cat.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "actors/run_json.h"
+#include "actors/run_json_visit.h"
+
+namespace actors {
+
+template <typename Visitor>
+void Visit(Visitor& visit, SweepEvaluation& evaluation) {
+  visit("step", evaluation.step);
+  visit("accuracy", evaluation.accuracy);
+  visit("loss", evaluation.loss);
+  visit("bytes", evaluation.bytes);
+  visit("t", evaluation.t);
+}
+
+template <typename Visitor>
+void Visit(Visitor& visit, SweepIntervals& intervals) {
+  visit("count", intervals.count);
+  visit("p10", intervals.p10);
+  visit("median", intervals.median);
+  visit("p90", intervals.p90);
+}
+
+// The members that need nothing special.
+template <typename Visitor>
+void Visit(Visitor& visit, SweepLine& line) {
+  visit("seed", line.seed);
+  visit("tau", line.tau);
+  visit("config_hash", line.identity);
+  visit("folder", line.folder);
+  visit("target", line.target);
+  visit("result", line.result);
+  visit("curve", line.curve);
+  visit("intervals", line.intervals);
+}
+
+namespace {
+
+Json ToJson(const SweepSettings& settings) {
+  Json json = Json::object();
+  for (const auto& [key, value] : settings) {
+    std::visit([&json, &key = key](const auto& scalar) { json[key] = scalar; }, value);
+  }
+  return json;
+}
+
+bool FromJson(const Json& json, SweepSettings& settings) {
+  if (!json.is_object()) return false;
+  for (const auto& [key, value] : json.items()) {
+    if (value.is_boolean()) {
+      settings[key] = value.get<bool>();
+    } else if (value.is_number_integer()) {
+      settings[key] = value.get<std::int64_t>();
+    } else if (value.is_number()) {
+      settings[key] = value.get<double>();
+    } else if (value.is_string()) {
+      settings[key] = value.get<std::string>();
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+Json ToJson(const runtime::UserError& error) {
+  return {{"code", error.code},
+          {"exit", static_cast<int>(error.exit)},
+          {"message", error.message},
+          {"hint", error.hint}};
+}
+
+std::string TextOf(const Json& object, const char* name) {
+  const auto member = object.find(name);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
+}
+
+runtime::UserError ErrorFrom(const Json& json) {
+  runtime::UserError error{.code = TextOf(json, "code"),
+                           .exit = runtime::Exit::kRunFailed,
+                           .message = TextOf(json, "message"),
+                           .hint = TextOf(json, "hint")};
+  const auto exit = json.find("exit");
+  if (exit != json.end() && exit->is_number_integer()) {
+    error.exit = runtime::ExitOf(exit->get<int>()).value_or(runtime::Exit::kRunFailed);
+  }
+  return error;
+}
+
+// The value below which `share` of `sorted` lie; the nearest rank.
+double QuantileOf(const std::vector<double>& sorted, double share) {
+  const auto rank = static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5);
+  return sorted[rank];
+}
+
+SweepIntervals IntervalsOf(std::vector<double> intervals) {
+  if (intervals.empty()) return {};
+  std::sort(intervals.begin(), intervals.end());
+  return {.count = intervals.size(),
+          .p10 = QuantileOf(intervals, 0.1),
+          .median = QuantileOf(intervals, 0.5),
+          .p90 = QuantileOf(intervals, 0.9)};
+}
+
+std::string Quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string Plain(const ConfigValue& value) {
+  const auto* const text = std::get_if<std::string>(&value);
+  return text == nullptr ? ToTomlLiteral(value) : *text;
+}
+
+}  // namespace
+
+std::string ToJson(const SweepLine& line) {
+  Json json{{"schema", 1}, {"point", ToJson(line.point)}};
+  json["matched"] = line.matched.has_value() ? ToJson(*line.matched) : Json();
+  json["state"] = line.result.has_value() ? "done" : "failed";
+  json["error"] = line.error.has_value() ? ToJson(*line.error) : Json();
+  JsonWriter writer;
+  SweepLine members = line;
+  Visit(writer, members);
+  json.update(writer.Take());
+  return Line(json);
+}
+
+absl::StatusOr<SweepLine> SweepLineFromJson(std::string_view text) {
+  const Json json = ParseObject(std::string(text));
+  SweepLine line;
+  if (json.is_null() || !json.contains("point") || !FromJson(json["point"], line.point)) {
+    return absl::InvalidArgumentError("no line of a sweep");
+  }
+  const auto matched = json.find("matched");
+  if (matched != json.end() && !matched->is_null() && !FromJson(*matched, line.matched.emplace())) {
+    return absl::InvalidArgumentError("JSON member matched is of a wrong type");
+  }
+  JsonReader reader(json);
+  Visit(reader, line);
+  if (!reader.status().ok()) return reader.status();
+  const auto error = json.find("error");
+  if (error != json.end() && error->is_object()) line.error = ErrorFrom(*error);
+  if (line.result.has_value() == line.error.has_value()) {
+    return absl::InvalidArgumentError("a run has either a result or an error");
+  }
+  return line;
+}
+
+absl::StatusOr<std::vector<SweepLine>> ReadSweepLines(std::string_view text,
+                                                      const std::string& name, std::size_t* whole) {
+  std::vector<SweepLine> lines;
+  std::size_t number = 0;
+  std::size_t begin = 0;
+  while (true) {
+    const std::size_t end = text.find('\n', begin);
+    if (whole != nullptr) *whole = begin;
+    if (end == std::string_view::npos) return lines;
+    ++number;
+    absl::StatusOr<SweepLine> line = SweepLineFromJson(text.substr(begin, end - begin));
+    if (!line.ok()) {
+      return runtime::MakeError(
+          "DATA_CORRUPT", runtime::Exit::kUnreadable,
+          absl::StrCat(name, ":", number, ": not a result of a sweep: ", line.status().message()),
+          "remove the line, and the sweep makes its run again");
+    }
+    lines.push_back(*std::move(line));
+    begin = end + 1;
+  }
+}
+
+void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
+  line.result.reset();
+  line.error.reset();
+  std::vector<double> intervals;
+  std::uint64_t bytes = 0;
+  while (!jsonl.empty()) {
+    const std::size_t end_of_line = jsonl.find('\n');
+    const std::string text(jsonl.substr(0, end_of_line));
+    jsonl.remove_prefix(end_of_line == std::string_view::npos ? jsonl.size() : end_of_line + 1);
+    const absl::StatusOr<RunEvent> event = RunEventFromJson(text);
+    if (!event.ok()) {
+      const Json json = ParseObject(text);
+      if (!json.is_null() && json.contains("ok") && json["ok"] == false) {
+        line.error = ErrorFrom(json);
+      }
+      continue;
+    }
+    if (const auto* step = std::get_if<StepEvent>(&event->what)) {
+      bytes = step->bytes_total;
+    } else if (const auto* sync = std::get_if<SyncEvent>(&event->what)) {
+      bytes = sync->bytes_total;
+      intervals.push_back(static_cast<double>(sync->interval));
+    } else if (const auto* tested = std::get_if<EvaluationEvent>(&event->what)) {
+      line.curve.push_back({.step = tested->step,
+                            .accuracy = tested->accuracy,
+                            .loss = tested->test_loss,
+                            .bytes = bytes,
+                            .t = event->time});
+    } else if (const auto* end = std::get_if<EndEvent>(&event->what)) {
+      line.result = end->result;
+      line.error = end->error;
+    }
+  }
+  line.intervals = IntervalsOf(std::move(intervals));
+  if (line.result.has_value() || line.error.has_value()) return;
+  line.error = runtime::UserError{.code = "RUN_LOST",
+                                  .exit = runtime::Exit::kRunFailed,
+                                  .message = "the run's process ended without a word",
+                                  .hint = "its folder has the logs"};
+}
+
+std::optional<Spread> SpreadOf(std::vector<double> values) {
+  if (values.empty()) return std::nullopt;
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  const double median =
+      values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  return Spread{.median = median, .least = values.front(), .most = values.back()};
+}
+
+std::vector<SweepSummary> Summarize(const std::vector<SweepLine>& lines) {
+  std::vector<SweepSummary> summaries;
+  std::vector<std::vector<const SweepLine*>> runs;
+  for (const SweepLine& line : lines) {
+    std::size_t i = 0;
+    while (i < summaries.size() &&
+           (summaries[i].point != line.point || summaries[i].matched != line.matched)) {
+      ++i;
+    }
+    if (i == summaries.size()) {
+      summaries.push_back({.point = line.point, .matched = line.matched, .target = line.target});
+      runs.emplace_back();
+    }
+    runs[i].push_back(&line);
+  }
+  for (std::size_t i = 0; i < summaries.size(); ++i) {
+    SweepSummary& summary = summaries[i];
+    std::vector<double> steps, syncs, interval, bytes, paper, accuracy, seconds, tau;
+    for (const SweepLine* line : runs[i]) {
+      ++summary.runs;
+      if (line->tau.has_value()) tau.push_back(static_cast<double>(*line->tau));
+      if (!line->result.has_value()) {
+        ++summary.failed;
+        continue;
+      }
+      const RunResult& result = *line->result;
+      if (result.reached_step.has_value()) ++summary.reached;
+      steps.push_back(static_cast<double>(result.reached_step.value_or(result.steps)));
+      syncs.push_back(static_cast<double>(result.syncs));
+      if (result.syncs > 0) {
+        interval.push_back(static_cast<double>(result.steps) / static_cast<double>(result.syncs));
+      }
+      bytes.push_back(static_cast<double>(result.TrainingBytes()));
+      paper.push_back(static_cast<double>(result.bytes_paper));
+      if (result.accuracy.has_value()) accuracy.push_back(*result.accuracy);
+      seconds.push_back(result.seconds);
+    }
+    summary.steps = SpreadOf(std::move(steps));
+    summary.syncs = SpreadOf(std::move(syncs));
+    summary.interval = SpreadOf(std::move(interval));
+    summary.bytes = SpreadOf(std::move(bytes));
+    summary.bytes_paper = SpreadOf(std::move(paper));
+    summary.accuracy = SpreadOf(std::move(accuracy));
+    summary.seconds = SpreadOf(std::move(seconds));
+    summary.tau = SpreadOf(std::move(tau));
+  }
+  return summaries;
+}
+
+std::string ToCsv(const std::vector<SweepLine>& lines) {
+  std::set<std::string> keys;
+  for (const SweepLine& line : lines) {
+    for (const auto& [key, value] : line.point) keys.insert(key);
+  }
+  std::string text;
+  for (const std::string& key : keys) absl::StrAppend(&text, key, ",");
+  absl::StrAppend(&text,
+                  "seed,matched,tau,state,target,reached_step,steps,syncs,steps_per_sync,accuracy,"
+                  "best_accuracy,bytes,bytes_evaluation,bytes_paper,seconds,error\n");
+  for (const SweepLine& line : lines) {
+    for (const std::string& key : keys) {
+      const auto found = line.point.find(key);
+      absl::StrAppend(&text, found == line.point.end() ? "" : Quoted(Plain(found->second)), ",");
+    }
+    const auto optional = [](const auto& value) {
+      return value.has_value() ? absl::StrCat(*value) : std::string();
+    };
+    absl::StrAppend(&text, line.seed, ",",
+                    line.matched.has_value() ? Quoted(DescribePoint(*line.matched)) : "", ",",
+                    optional(line.tau), ",", line.result.has_value() ? "done" : "failed", ",",
+                    optional(line.target), ",");
+    if (!line.result.has_value()) {
+      absl::StrAppend(&text, ",,,,,,,,,,", Quoted(line.error->code), "\n");
+      continue;
+    }
+    const RunResult& result = *line.result;
+    const double interval =
+        result.syncs == 0 ? 0
+                          : static_cast<double>(result.steps) / static_cast<double>(result.syncs);
+    absl::StrAppend(&text, optional(result.reached_step), ",", result.steps, ",", result.syncs, ",",
+                    interval, ",", optional(result.accuracy), ",", optional(result.best_accuracy),
+                    ",", result.TrainingBytes(), ",",
+                    result.bytes.Of(runtime::Traffic::kEvaluation), ",", result.bytes_paper, ",",
+                    result.seconds, ",\n");
+  }
+  return text;
+}
+
+}  // namespace actors

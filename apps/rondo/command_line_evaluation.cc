@@ -1,0 +1,40 @@
+// The verbs that compare runs and models: sweep.
+#include "apps/rondo/command_line_parts.h"
+#include "apps/rondo/verb_parser.h"
+#include "runtime/base/status.h"
+
+namespace apps {
+
+absl::StatusOr<Command> ParseSweep(const Arguments& arguments, const Environment& environment) {
+  VerbParser parser("sweep", "CONFIG [FLAGS]",
+                    "Make all runs of the [sweep] of CONFIG, one after the other, and a table of "
+                    "them. What has ended is kept in DIR/results.jsonl and results.csv; the same "
+                    "command goes on after a crash or Ctrl-C and makes no run twice.");
+  SweepOptions options;
+  std::string head, run_timeout = "24h";
+  std::vector<std::string> sets;
+  parser.AllowJsonl();
+  parser.Positional("CONFIG", &options.config_path,
+                    "a TOML file with a [sweep], such as apps/examples/paper-lenet5.toml");
+  parser.Text("--out", "DIR", &options.out, "for results and runs; default sweeps/NAME-OF-CONFIG");
+  parser.Text("--head", "WHERE", &head, "make the runs there; else RONDO_HEAD, else here");
+  parser.Switch("--dry-run", &options.dry_run, "list the runs; make none");
+  parser.Switch("--retry-failed", &options.retry_failed, "make again what failed before");
+  parser.Text("--run-timeout", "TIME", &run_timeout,
+              "a run that takes longer has failed; default 24h");
+  parser.Texts("--set", "KEY=VALUE", &sets, "override a key in all runs: --set run.max_steps=100");
+  ASSIGN_OR_RETURN(const bool wants_help, parser.Parse(arguments));
+  if (wants_help) return parser.MadeHelp();
+  if (options.config_path.empty()) {
+    return parser.Missing("CONFIG", "try rondo sweep apps/examples/paper-lenet5.toml --dry-run");
+  }
+  for (const std::string& set : sets) {
+    ASSIGN_OR_RETURN(actors::ConfigOverride override, ParseSet(set));
+    options.overrides.push_back(std::move(override));
+  }
+  ASSIGN_OR_RETURN(options.run_timeout, ParseDuration("--run-timeout", run_timeout));
+  options.head = ChooseHead(head, environment);
+  return parser.Made(options);
+}
+
+}  // namespace apps
