@@ -427,7 +427,7 @@ void Head::OnRunEnded(std::uint64_t run, const RunSummary& summary) {
 
 RunResult Head::ResultOf(const RunSummary& summary) const {
   const RunConfig& config = run_->config;
-  const bool threshold = config.strategy.name == Strategy::kFda;
+  const bool threshold = WatchesDrifts(config.strategy.name);
   runtime::Drops dropped = options_.dropped();
   dropped -= run_->dropped_before;
   dropped += summary.dropped;

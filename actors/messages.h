@@ -251,6 +251,7 @@ struct StateReport {
   std::uint64_t step = 0;
   LocalState state;
   bool due = false;
+  bool rests = false;
 };
 
 // How a member's drift lay to the mean of a committed round.
@@ -268,10 +269,13 @@ struct Ready {
   runtime::Hash128 root;
   double loss = 0;
   std::optional<CommittedDrift> drift;
+  bool rests = false;  // It has not trained in this round, and was not meant to.
 };
 struct Done {
   runtime::Hash128 root;
   double seconds = 0;
+  double squared_drift = 0;
+  double squared_mean = 0;
   runtime::Ledger sent;
 };
 inline constexpr char kRingFailed[] = "RING_FAILED";

@@ -24,6 +24,7 @@ void StateReport::Encode(Wire::Builder wire) const {
     Write(state.sketch_or_vector, wire.initVector(static_cast<unsigned>(bytes)));
   }
   wire.setDue(due);
+  wire.setRests(rests);
 }
 
 absl::StatusOr<StateReport> StateReport::Decode(Wire::Reader wire) {
@@ -35,7 +36,8 @@ absl::StatusOr<StateReport> StateReport::Decode(Wire::Reader wire) {
                                .projection = wire.getProjection(),
                                .xi_id = {.newer_base = Read(wire.getXiNew()),
                                          .older_base = Read(wire.getXiOld())}},
-                     .due = wire.getDue()};
+                     .due = wire.getDue(),
+                     .rests = wire.getRests()};
   ASSIGN_OR_RETURN(report.state.sketch_or_vector, ReadFloats(wire.getVector()));
   return report;
 }
@@ -51,6 +53,7 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setWeight(ready.weight);
                    Write(ready.root, group.initRoot());
                    group.setLoss(ready.loss);
+                   group.setRests(ready.rests);
                    if (!ready.drift.has_value()) return;
                    group.setDriftRound(ready.drift->round);
                    group.setSquaredDrift(ready.drift->reading.squared_norm);
@@ -63,6 +66,8 @@ void Answer::Encode(Wire::Builder wire) const {
                    auto group = wire.initDone();
                    Write(done.root, group.initRoot());
                    group.setSeconds(done.seconds);
+                   group.setSquaredDrift(done.squared_drift);
+                   group.setSquaredMean(done.squared_mean);
                    Write(done.sent, group.initSent());
                  },
                  [&](const Fail& fail) {
@@ -103,7 +108,8 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
                   .step = group.getStep(),
                   .weight = group.getWeight(),
                   .root = Read(group.getRoot()),
-                  .loss = group.getLoss()};
+                  .loss = group.getLoss(),
+                  .rests = group.getRests()};
       if (group.getDriftRound() != 0) {
         if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 ||
             group.getSquaredEnd() < 0) {
@@ -122,8 +128,14 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
     case Wire::DONE: {
       const auto group = wire.getDone();
       ASSIGN_OR_RETURN(const double seconds, ReadSeconds(group.getSeconds()));
-      answer.body =
-          Done{.root = Read(group.getRoot()), .seconds = seconds, .sent = Read(group.getSent())};
+      if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0) {
+        return absl::InvalidArgumentError("a square is negative");
+      }
+      answer.body = Done{.root = Read(group.getRoot()),
+                         .seconds = seconds,
+                         .squared_drift = group.getSquaredDrift(),
+                         .squared_mean = group.getSquaredMean(),
+                         .sent = Read(group.getSent())};
       return answer;
     }
     case Wire::FAIL: {

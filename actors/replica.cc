@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<Replica>> Replica::Build(const RunConfig& config,
                                                         TrainerFactory& make_trainer) {
   ASSIGN_OR_RETURN(std::unique_ptr<Trainer> trainer, make_trainer(config));
   std::unique_ptr<Summarizer> summarizer;
-  if (config.strategy.name == Strategy::kFda) {
+  if (WatchesDrifts(config.strategy.name)) {
     absl::StatusOr<std::unique_ptr<Summarizer>> made =
         MakeSummarizer(EstimatorOptionsOf(config, trainer->layout().trainable));
     if (!made.ok()) {

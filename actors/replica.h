@@ -82,6 +82,9 @@ class Replica {
   bool HasServerOptimizer() const { return server_.name != ServerOptimizer::kNone; }
   // Makes it that, and returns its root. Once for each ring that is complete, before Commit.
   runtime::Hash128 TakeServerStep();
+  // How the drift that the last such ring had of this worker lies to their mean, before the step;
+  // zeros without a server optimizer. Any thread, after TakeServerStep.
+  DriftReading reading() const { return reading_; }
   // base = local = shadow, whose root is `root`; xi = the direction from the old base to the new.
   // What was trained since Mark stays: local = shadow + (local - mark). Returns how the drift that
   // the ring had of this worker lies to that of the mean.

@@ -28,6 +28,9 @@ Round::Round(const RoundOptions& options, const MonitorPolicy& policy,
   if (options.tune_theta.has_value()) {
     tuner_.emplace(*options.tune_theta);
     rule_ = tuner_->rule();
+  } else if (options.fda_opt.has_value()) {
+    threshold_.emplace(*options.fda_opt);
+    rule_ = threshold_->rule();
   }
   if (quantum_.has_value()) quantum_->SetTheta(RuleNow().theta);
   fence_ = {.run = options.run, .head_epoch = options.head_epoch};
@@ -76,6 +79,7 @@ RoundActions Round::OnReport(std::uint32_t rank, const StateReport& report, Time
     return {};
   }
   states_[rank] = report.state;
+  weights_[rank] = report.rests || left_out_[rank] ? 0 : members_[rank].weight;
   if (!IsComplete(rank)) return {};
   if (sequence_ > 0) NoteStepTime(now);
   AdvanceTo(expected_step);
@@ -278,35 +282,6 @@ RoundActions Round::OnDone(std::uint32_t rank, const Done& done, Time now) {
   RoundActions actions;
   SendToAll(EvaluateMean{}, actions);
   return actions;
-}
-
-Synchronized Round::EventOfCommit(Time now) {
-  Synchronized event{.round = Number(fence_.round) + 1,
-                     .step = step_,
-                     .variance_estimate = variance_estimate_,
-                     .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
-                     .root = root_,
-                     .drifts = std::exchange(drifts_, {})};
-  committed_ = {.steps = step_ - synchronized_step_};
-  // 0: a poll that not all answered, of which nobody knows.
-  if (overlaps_ && variance_estimate_.value_or(0) > 0) committed_.variance = variance_estimate_;
-  event.variance_added = std::exchange(variance_added_, std::nullopt);
-  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    committed_.weights[members_[rank].node] = RingWeight(rank);
-    if (RingWeight(rank) > 0) {
-      ++event.contributors;
-      event.loss += ready_[rank].loss;
-    } else if (ready_[rank].weight > 0 && left_out_[rank]) {
-      event.left_out.push_back(members_[rank].node);
-    } else {
-      event.reset.push_back(members_[rank].node);
-    }
-    event.ring_seconds = std::max(event.ring_seconds, done_[rank].seconds);
-    event.sent += done_[rank].sent;
-  }
-  event.loss /= std::max(1U, event.contributors);
-  event.control_seconds = runtime::ToSeconds(now - decided_at_) - event.ring_seconds;
-  return event;
 }
 
 RoundActions Round::CommitRound(const runtime::Hash128& root, Pace pace, Time now) {

@@ -36,6 +36,7 @@
 
 #include "actors/averaging/cost.h"
 #include "actors/averaging/drift_telemetry.h"
+#include "actors/averaging/fda_opt.h"
 #include "actors/averaging/learning_rate.h"
 #include "actors/averaging/local_state.h"
 #include "actors/averaging/quantum_monitor.h"
@@ -66,6 +67,7 @@ struct RoundOptions {
   std::uint64_t max_steps = 0;
   // In place of the policy's own theta one that is chosen as the rounds go (theta = "auto").
   std::optional<ThetaTunerOptions> tune_theta;
+  std::optional<FdaOptOptions> fda_opt;  // The same, by fda-opt's rule.
   // theta of step t is theta · (eta_t / eta_0)^theta_lr_exponent (algorithm.md 1).
   double theta_lr_exponent = 0;
   std::uint64_t evaluate_every = 0;  // Steps; 0: only at the end.
@@ -305,6 +307,7 @@ class Round {
   SyncRule RuleNow() const;
   // What theta = "auto" makes of the round that is committed now: Synchronized::choice.
   std::string TuneTheta(runtime::Time now);
+  std::optional<double> VarianceOfRing() const;
   void JudgeDrifts();
   void NoteWhatTheRingAdded();
   // The variance at which to synchronize, for it to be theta when the mean is adopted.
@@ -389,6 +392,7 @@ class Round {
   std::optional<double> variance_estimate_;
   SyncRule rule_;
   std::optional<ThetaTuner> tuner_;
+  std::optional<FdaOptThreshold> threshold_;
   // When the first step of this round could begin; later by what tests have taken since.
   runtime::Time resumed_at_{};
   bool disturbed_ = true;  // And not only steps were between then and the decision.

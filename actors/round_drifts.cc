@@ -80,7 +80,7 @@ void Round::LeaveOutOutliers() {
     if (!anyone_adds) left_out_.assign(members_.size(), false);
   }
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
-    weights_[rank] = left_out_[rank] ? 0 : members_[rank].weight;
+    weights_[rank] = left_out_[rank] || ready_[rank].rests ? 0 : members_[rank].weight;
   }
 }
 

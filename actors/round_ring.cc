@@ -1,4 +1,5 @@
-// The ring of a round: its order, how long it is waited for, and which edge of it is to blame.
+// The ring of a round: its order, how long it is waited for, which edge of it is to blame, and what
+// is told of it when it is committed.
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -181,6 +182,35 @@ void Round::NoteBrokenEdge(Edge edge) {
       std::ranges::reverse(order);
     }
   }
+}
+
+Synchronized Round::EventOfCommit(Time now) {
+  Synchronized event{.round = Number(fence_.round) + 1,
+                     .step = step_,
+                     .variance_estimate = variance_estimate_,
+                     .prepare_seconds = runtime::ToSeconds(started_at_ - decided_at_),
+                     .root = root_,
+                     .drifts = std::exchange(drifts_, {})};
+  committed_ = {.steps = step_ - synchronized_step_};
+  // 0: a poll that not all answered, of which nobody knows.
+  if (overlaps_ && variance_estimate_.value_or(0) > 0) committed_.variance = variance_estimate_;
+  event.variance_added = std::exchange(variance_added_, std::nullopt);
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    committed_.weights[members_[rank].node] = RingWeight(rank);
+    if (RingWeight(rank) > 0) {
+      ++event.contributors;
+      event.loss += ready_[rank].loss;
+    } else if (ready_[rank].weight > 0 && left_out_[rank]) {
+      event.left_out.push_back(members_[rank].node);
+    } else if (!ready_[rank].rests) {
+      event.reset.push_back(members_[rank].node);
+    }
+    event.ring_seconds = std::max(event.ring_seconds, done_[rank].seconds);
+    event.sent += done_[rank].sent;
+  }
+  event.loss /= std::max(1U, event.contributors);
+  event.control_seconds = runtime::ToSeconds(now - decided_at_) - event.ring_seconds;
+  return event;
 }
 
 }  // namespace actors

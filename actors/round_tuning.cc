@@ -1,4 +1,5 @@
-// theta at a step: given, or of what rounds took (theta = "auto"), and following the learning rate.
+// theta at a step: given, or of what rounds took (theta = "auto") or came to (fda-opt), and
+// following the learning rate.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -22,8 +23,31 @@ SyncRule Round::RuleNow() const {
   return rule;
 }
 
+// sum p_k ‖u_k‖² - ‖sum p_k u_k‖², of those who were averaged. None: no server optimizer's step has
+// read it.
+std::optional<double> Round::VarianceOfRing() const {
+  double weights = 0, squared = 0;
+  std::optional<double> mean;
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    const double weight = RingWeight(rank);
+    if (!(weight > 0)) continue;
+    weights += weight;
+    squared += weight * done_[rank].squared_drift;
+    mean = done_[rank].squared_mean;
+  }
+  if (!mean.has_value()) return std::nullopt;
+  return std::max(0.0, squared / weights - *mean);
+}
+
 std::string Round::TuneTheta(runtime::Time now) {
   const std::uint64_t steps = step_ - synchronized_step_;
+  if (threshold_.has_value()) {
+    if (const std::optional<double> variance = VarianceOfRing()) {
+      threshold_->OnRound(steps, *variance);
+      rule_ = threshold_->rule();
+    }
+    return "";
+  }
   const bool measured = !disturbed_ && failed_attempts_ == 0 && variance_estimate_.has_value();
   if (!tuner_.has_value() || !measured || steps == 0) return "";
   std::string choice =

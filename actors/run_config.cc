@@ -139,9 +139,20 @@ absl::Status Apply(const Winners& winners, ResolvedConfig& resolved) {
   return absl::OkStatus();
 }
 
+// `key`, whose place is `field`, is `value` if `condition`, which `why` names, unless it is given.
+template <typename Value>
+void SetDefault(ResolvedConfig& resolved, bool condition, const std::string& key, Value& field,
+                const Value& value, const std::string& why) {
+  std::string& origin = resolved.origins[key];
+  if (!condition || origin != kDefaultOrigin) return;
+  field = value;
+  origin = absl::StrCat(kDefaultOrigin, " with ", why);
+}
+
 // What the strategies are known by: the defaults of the public code of FDA's paper, and DiLoCo's.
 ServerSection ServerOf(Strategy strategy) {
   switch (strategy) {
+    case Strategy::kFdaOpt:
     case Strategy::kFedAvg: return {.name = ServerOptimizer::kSgd};
     case Strategy::kFedAvgM:
       return {.name = ServerOptimizer::kSgd, .learning_rate = 0.316, .momentum = 0.9};
@@ -158,14 +169,19 @@ ServerSection ServerOf(Strategy strategy) {
   REQUIRE(false);
 }
 
-// A server optimizer that is named brings its own defaults, and not those of the strategy.
+// A server optimizer that is named brings its own defaults, torch's but for Adam's rate, and not
+// those of the strategy.
 void FillInServer(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
   if (resolved.origins["server.name"] != kDefaultOrigin) {
-    if (config.server.name == ServerOptimizer::kAdam &&
-        resolved.origins["server.learning_rate"] == kDefaultOrigin) {
-      config.server.learning_rate = 1e-3;
-    }
+    const ServerOptimizer name = config.server.name;
+    const bool adam = name == ServerOptimizer::kAdam || name == ServerOptimizer::kAdamW;
+    const std::string why = absl::StrCat("server.name = \"", ToString(name), "\"");
+    SetDefault(resolved, adam, "server.learning_rate", config.server.learning_rate, 1e-3, why);
+    SetDefault(resolved, name == ServerOptimizer::kAdagrad, "server.learning_rate",
+               config.server.learning_rate, 0.01, why);
+    SetDefault(resolved, name == ServerOptimizer::kAdamW, "server.weight_decay",
+               config.server.weight_decay, 0.01, why);
     return;
   }
   RunConfig usual;
@@ -178,16 +194,6 @@ void FillInServer(ResolvedConfig& resolved) {
     (void)key.set(config, key.get(usual));
     origin = absl::StrCat("default with strategy.name = \"", ToString(config.strategy.name), "\"");
   }
-}
-
-// `key`, whose place is `field`, is `value` if `condition`, which `why` names, unless it is given.
-template <typename Value>
-void SetDefault(ResolvedConfig& resolved, bool condition, const std::string& key, Value& field,
-                const Value& value, const std::string& why) {
-  std::string& origin = resolved.origins[key];
-  if (!condition || origin != kDefaultOrigin) return;
-  field = value;
-  origin = absl::StrCat(kDefaultOrigin, " with ", why);
 }
 
 // What the paper trains a model with.
@@ -204,10 +210,13 @@ void FillInModel(ResolvedConfig& resolved) {
 void FillIn(ResolvedConfig& resolved) {
   RunConfig& config = resolved.config;
   FillInServer(resolved);
+  // Its theta is set against the variance itself, which linear's bound may exceed several times.
+  SetDefault(resolved, config.strategy.name == Strategy::kFdaOpt, "strategy.estimator",
+             config.strategy.estimator, EstimatorKind::kSketch, "strategy.name = \"fda-opt\"");
   // A barrier costs a round trip at every step, which on such a network is longer than the step.
   std::string& decision_origin = resolved.origins["strategy.decision"];
   if (decision_origin == kDefaultOrigin && config.network.profile == Profile::kWan &&
-      CanDoWithoutBarrier(config.strategy)) {
+      CanDoWithoutBarrier(config.strategy) && config.strategy.participants >= 1) {
     config.strategy.decision = DecisionName::kQuantum;
     decision_origin = "default with network.profile = \"wan\"";
   }

@@ -144,6 +144,8 @@ struct StrategySection {
   double theta_lr_exponent = 0;  // theta falls with this power of the learning rate.
   double qsr_alpha = 0;          // Of qsr, which needs it; averaging/sync_policy.h.
   double data_epochs = 1;        // Of fedavg, fedavgm and fedadam: epochs of a shard in a round.
+  double participants = 1;       // Share of the members that train in a round, in (0, 1].
+  double max_epochs = 10;        // Of fda-opt: at most; averaging/fda_opt.h.
 };
 
 // What makes the next model of a mean; averaging/server_optimizer.h. Where nothing is given, it is
@@ -156,6 +158,7 @@ struct ServerSection {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-7;
+  double weight_decay = 0;  // adamw's; 0.01 unless given.
 };
 
 enum class Profile { kLocal, kLan, kWan };

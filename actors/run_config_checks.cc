@@ -105,6 +105,11 @@ absl::Status CheckServer(const ServerSection& server) {
     return Conflict("server.nesterov = true has a meaning with sgd and a momentum only",
                     "set server.momentum = 0.9, say, or leave server.nesterov out");
   }
+  if (server.weight_decay > 0 && server.name != ServerOptimizer::kAdamW) {
+    return Conflict(absl::StrCat("server.weight_decay = ", server.weight_decay,
+                                 " has a meaning with server.name = \"adamw\" only"),
+                    "leave server.weight_decay out");
+  }
   if (server.momentum > 0 && server.name != ServerOptimizer::kSgd) {
     return Conflict(absl::StrCat("server.momentum = ", server.momentum,
                                  " has a meaning with server.name = \"sgd\" only"),
@@ -113,8 +118,22 @@ absl::Status CheckServer(const ServerSection& server) {
   return absl::OkStatus();
 }
 
+absl::Status CheckFdaOpt(const RunConfig& config) {
+  if (config.strategy.name != Strategy::kFdaOpt) return absl::OkStatus();
+  if (config.strategy.theta.has_value()) {
+    return Conflict("strategy.name = \"fda-opt\" finds strategy.theta by itself",
+                    "leave theta out, or use strategy.name = \"fda\" with a [server]");
+  }
+  if (config.server.name == ServerOptimizer::kNone) {
+    return Conflict("strategy.name = \"fda-opt\" needs a server optimizer",
+                    "leave server.name out: sgd at a rate of 1 takes the mean");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckStrategy(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
+  RETURN_IF_ERROR(CheckFdaOpt(config));
   if (NeedsTau(strategy.name) && strategy.tau == 0) {
     const std::string when = strategy.name == Strategy::kClock ? " at the full learning rate"
                              : strategy.name == Strategy::kQsr ? " at least"
@@ -143,6 +162,12 @@ absl::Status CheckStrategy(const RunConfig& config) {
         "or \"naive\", and a theta above 0",
         "use decision \"lockstep\", or change these");
   }
+  if (strategy.participants < 1 && strategy.decision == DecisionName::kQuantum) {
+    return Conflict(
+        "strategy.participants below 1 needs strategy.decision = \"lockstep\": without a barrier, "
+        "who is not drawn would have nothing to wait for",
+        "leave participants out, or set decision \"lockstep\"");
+  }
   if (strategy.overlap && strategy.decision != DecisionName::kQuantum) {
     return Conflict(
         "strategy.overlap = true needs strategy.decision = \"quantum\": with a barrier all members "
@@ -166,7 +191,7 @@ absl::Status CheckStrategy(const RunConfig& config) {
                     "the other strategies have no theta");
   }
   const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
-  if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
+  if (WatchesDrifts(strategy.name) && strategy.estimator == EstimatorKind::kExact &&
       parameters > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
@@ -225,7 +250,7 @@ absl::Status CheckOptimizer(const RunConfig& config) {
 bool CanDoWithoutBarrier(const StrategySection& strategy) {
   const bool sums =
       strategy.estimator == EstimatorKind::kNaive || strategy.estimator == EstimatorKind::kLinear;
-  return strategy.name == Strategy::kFda && sums && strategy.theta != 0.0;
+  return WatchesDrifts(strategy.name) && sums && strategy.theta != 0.0;
 }
 
 absl::Status CheckConflicts(const RunConfig& config) {

@@ -395,6 +395,8 @@ void AddStrategyKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Number("strategy", "qsr_alpha", RONDO_AT(strategy.qsr_alpha), {0, 1000}));
   keys.push_back(
       Number("strategy", "data_epochs", RONDO_AT(strategy.data_epochs), {0, 1000, true}));
+  keys.push_back(Number("strategy", "participants", RONDO_AT(strategy.participants), {0, 1, true}));
+  keys.push_back(Number("strategy", "max_epochs", RONDO_AT(strategy.max_epochs), {0, 1000, true}));
 }
 
 void AddServerKeys(std::vector<ConfigKey>& keys) {
@@ -406,6 +408,7 @@ void AddServerKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Number("server", "beta1", RONDO_AT(server.beta1), {0, 1, false, true}));
   keys.push_back(Number("server", "beta2", RONDO_AT(server.beta2), {0, 1, false, true}));
   keys.push_back(Number("server", "epsilon", RONDO_AT(server.epsilon), {1e-30, 1}));
+  keys.push_back(Number("server", "weight_decay", RONDO_AT(server.weight_decay), {0, 1000}));
 }
 
 void AddNetworkKeys(std::vector<ConfigKey>& keys) {
@@ -487,7 +490,7 @@ std::vector<std::string> ConfigKeyNames() {
 }
 
 const std::vector<std::string>& LaterConfigKeys() {
-  static const std::vector<std::string> names = {"model.average_buffers", "strategy.participants"};
+  static const std::vector<std::string> names = {"model.average_buffers"};
   return names;
 }
 

@@ -79,7 +79,7 @@ const Names<Strategy>& NamesOf(Strategy) {
       {Strategy::kLocal, "local"},     {Strategy::kClock, "clock"},
       {Strategy::kQsr, "qsr"},         {Strategy::kFedAvg, "fedavg"},
       {Strategy::kFedAvgM, "fedavgm"}, {Strategy::kFedAdam, "fedadam"},
-      {Strategy::kDiloco, "diloco"}};
+      {Strategy::kDiloco, "diloco"},   {Strategy::kFdaOpt, "fda-opt"}};
   return names;
 }
 
@@ -111,7 +111,9 @@ const Names<Outliers>& NamesOf(Outliers) {
 const Names<ServerOptimizer>& NamesOf(ServerOptimizer) {
   static const Names<ServerOptimizer> names = {{ServerOptimizer::kNone, "none"},
                                                {ServerOptimizer::kSgd, "sgd"},
-                                               {ServerOptimizer::kAdam, "adam"}};
+                                               {ServerOptimizer::kAdam, "adam"},
+                                               {ServerOptimizer::kAdamW, "adamw"},
+                                               {ServerOptimizer::kAdagrad, "adagrad"}};
   return names;
 }
 

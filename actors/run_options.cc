@@ -23,7 +23,8 @@ SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t tra
           .max_interval = config.strategy.max_interval.value_or(0),
           .tau = config.strategy.tau,
           .qsr_alpha = config.strategy.qsr_alpha,
-          .epochs = config.strategy.data_epochs,
+          .epochs = config.strategy.name == Strategy::kFdaOpt ? config.strategy.max_epochs
+                                                              : config.strategy.data_epochs,
           .samples = samples,
           .shards = config.run.workers,
           .batch = config.optimizer.batch,
@@ -39,7 +40,12 @@ ServerOptimizerOptions ServerOptimizerOptionsOf(const RunConfig& config) {
           .nesterov = config.server.nesterov,
           .beta1 = config.server.beta1,
           .beta2 = config.server.beta2,
+          .weight_decay = config.server.weight_decay,
           .epsilon = config.server.epsilon};
+}
+
+ParticipantsOptions ParticipantsOptionsOf(const RunConfig& config) {
+  return {.share = config.strategy.participants, .seed = config.run.seed};
 }
 
 std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config) {
@@ -50,6 +56,14 @@ std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config) {
   return ThetaTunerOptions{
       .budget = config.strategy.sync_budget,
       .longest_interval = std::min(longest, config.strategy.max_interval.value_or(longest))};
+}
+
+std::optional<FdaOptOptions> FdaOptOptionsOf(const RunConfig& config,
+                                             const SyncPolicyOptions& policy) {
+  if (config.strategy.name != Strategy::kFdaOpt) return std::nullopt;
+  return FdaOptOptions{.epoch_steps = StepsInEpoch(policy),
+                       .max_epochs = config.strategy.max_epochs,
+                       .longest_interval = config.strategy.max_interval.value_or(0)};
 }
 
 LearningRateSchedule LearningRateScheduleOf(const RunConfig& config) {

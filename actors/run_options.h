@@ -6,7 +6,9 @@
 #include <optional>
 
 #include "actors/averaging/estimator.h"
+#include "actors/averaging/fda_opt.h"
 #include "actors/averaging/learning_rate.h"
+#include "actors/averaging/participants.h"
 #include "actors/averaging/server_optimizer.h"
 #include "actors/averaging/sync_policy.h"
 #include "actors/averaging/theta_tuner.h"
@@ -24,8 +26,12 @@ EstimatorOptions EstimatorOptionsOf(const RunConfig& config, std::uint64_t train
 SyncPolicyOptions SyncPolicyOptionsOf(const RunConfig& config, std::uint64_t trainable,
                                       std::uint64_t samples);
 ServerOptimizerOptions ServerOptimizerOptionsOf(const RunConfig& config);
+ParticipantsOptions ParticipantsOptionsOf(const RunConfig& config);
 // None unless theta = "auto".
 std::optional<ThetaTunerOptions> ThetaTunerOptionsOf(const RunConfig& config);
+// None unless it is fda-opt; `policy` is what SyncPolicyOptionsOf gave.
+std::optional<FdaOptOptions> FdaOptOptionsOf(const RunConfig& config,
+                                             const SyncPolicyOptions& policy);
 LearningRateSchedule LearningRateScheduleOf(const RunConfig& config);
 TrainingOptions TrainingOptionsOf(const RunConfig& config);
 runtime::RingOptions RingOptionsOf(const RunConfig& config);

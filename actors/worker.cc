@@ -110,6 +110,7 @@ void Worker::Obey(const OpenView& view, const Order& order) {
   run_->members = view.members;
   run_->rank = static_cast<std::uint32_t>(self - view.members.begin());
   run_->sequence = 0;
+  DrawParticipation();
   run_->quantum.reset();
   run_->trains_freely = run_->overlapping = false;
   DropMark();
@@ -227,8 +228,11 @@ void Worker::OnRoundDone(const runtime::Fence& fence, RingPurpose purpose,
                     .message = runtime::MessageOf(result.status())});
     return;
   }
+  const DriftReading drift = run_->replica->reading();
   SendAnswer(Done{.root = result->root,
                   .seconds = runtime::ToSeconds(result->elapsed),
+                  .squared_drift = drift.squared_norm,
+                  .squared_mean = drift.squared_mean,
                   .sent = SentInThisRun()});
   runtime::HitFailpoint("worker.done");
 }
@@ -241,6 +245,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->ready_for.reset();
   run_->loss.sum -= run_->told_loss.sum;
   run_->loss.steps -= run_->told_loss.steps;
+  DrawParticipation();
   Settle(commit);
   run_->trains_freely = WithoutBarrier() && !commit.then_evaluate && !commit.then_wait;
   if (commit.then_evaluate) {
@@ -336,7 +341,7 @@ void Worker::TrainOn() {
 // A step that finds no number trains no more, and counts all the same: the others go on.
 absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
   runtime::HitFailpoint("worker.step");
-  if (run.diverged) return absl::OkStatus();
+  if (run.diverged || run.rests) return absl::OkStatus();
   absl::StatusOr<StepOutcome> outcome =
       run.replica->Step(stepped.step + 1, LearningRateAt(run.schedule, stepped.run_step + 1));
   if (absl::IsDataLoss(outcome.status())) {

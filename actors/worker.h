@@ -123,6 +123,10 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     // base.
     bool diverged = false;
 
+    // Not drawn for this round: the training thread takes no step, and what it says counts for
+    // nothing.
+    std::atomic<bool> rests{false};
+
     // Below: the actor thread's alone.
     runtime::Fence fence;
     std::vector<Member> members;
@@ -241,6 +245,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
                                 std::uint64_t synchronized_step);
   void OnStepped(const Stepped& stepped);
   void OnPlaced(const OpenView& view, const absl::Status& placed, const LocalState& state);
+  void DrawParticipation();
   void SendReport(const LocalState& state, bool due = false);
   void ObeyWithoutBarrier(const Decision& decision);
   void OnFreeStep(const Stepped& stepped);

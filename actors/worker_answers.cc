@@ -15,6 +15,16 @@ constexpr runtime::Duration kStatusTimeout = std::chrono::seconds(2);
 
 }  // namespace
 
+// For the round that begins, or goes on in another view: then whoever has trained in it trains on.
+void Worker::DrawParticipation() {
+  const ParticipantsOptions options = ParticipantsOptionsOf(run_->config);
+  if (options.share >= 1) return;
+  std::vector<std::uint32_t> slots;
+  for (const Member& member : run_->members) slots.push_back(member.slot);
+  run_->rests = run_->loss.steps == 0 &&
+                !Participates(options, runtime::Number(run_->fence.round), run_->slot, slots);
+}
+
 void Worker::SendReport(const LocalState& state, bool due) {
   if (IsOrphan()) return;
   StateReport report{.fence = run_->fence,
@@ -22,7 +32,8 @@ void Worker::SendReport(const LocalState& state, bool due) {
                      .sequence = run_->sequence,
                      .step = run_->step,
                      .state = state,
-                     .due = due};
+                     .due = due,
+                     .rests = run_->rests};
   report.fence.attempt = 0;
   NoteDrift(state);
   if (!run_->trains_freely) run_->waiting_since = context_->Now();
@@ -56,12 +67,14 @@ void Worker::GetReady(const Prepare& prepare) {
 void Worker::SendReady(RingPurpose purpose, bool finite) {
   const double steps = std::max<double>(1, static_cast<double>(run_->loss.steps));
   run_->told_loss = run_->loss;
+  const bool adds = finite && !run_->rests;
   SendAnswer(Ready{.purpose = purpose,
                    .step = run_->step,
-                   .weight = finite ? run_->members[run_->rank].weight : 0,
+                   .weight = adds ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
                    .loss = finite ? run_->loss.sum / steps : 0,
-                   .drift = run_->committed_drift});
+                   .drift = run_->committed_drift,
+                   .rests = run_->rests});
   runtime::HitFailpoint("worker.ready");
 }
 

@@ -56,6 +56,7 @@ void Worker::WaitForHead(runtime::Duration patience) {
 
 void Worker::BecomeOrphan() {
   run_->orphan = Run::Orphan::kTrainsOn;
+  run_->rests = false;  // Without a head nobody would ever draw it again.
   StopWaiting();
   run_->quantum.reset();
   run_->trains_freely = run_->overlapping = run_->settling = false;

@@ -287,6 +287,9 @@ struct StateReport {
 
   due @9 :Bool;
   # Quantum: by this worker's count the run has come to a step at which something is to happen.
+
+  rests @10 :Bool;
+  # Not drawn for this round (strategy.participants): its drift is 0 and counts for nothing.
 }
 
 struct Answer {
@@ -322,6 +325,8 @@ struct Answer {
       projectionEnd @27 :Float64;
       # ‖v‖² and <xi, v>, v being the drift as it was when that round was committed: u and what was
       # trained while its ring ran (overlap). Both 0 for a worker that waited for it.
+      rests @30 :Bool;
+      # As in a report. `weight` is 0 then.
     }
 
     done :group {
@@ -332,6 +337,10 @@ struct Answer {
       seconds @8 :Float64;
       # 0 to 1e8, as all seconds here.
       sent @9 :Bytes;
+      squaredDrift @28 :Float64;
+      # With a server optimizer ‖u‖², u being this worker's drift in that ring, trainable part, and
+      squaredMean @29 :Float64;
+      # that of their mean, before the optimizer's step: the members' variance follows. Else both 0.
     }
 
     fail :group {

@@ -32,7 +32,8 @@ std::uint64_t FullRateInterval(const SyncPolicyOptions& options, std::uint64_t p
     case Strategy::kQsr:
     case Strategy::kFedAvg:
     case Strategy::kFedAvgM:
-    case Strategy::kFedAdam: break;
+    case Strategy::kFedAdam:
+    case Strategy::kFdaOpt: break;
   }
   REQUIRE(false);
 }
@@ -60,7 +61,7 @@ RunCounts CountsOf(std::uint64_t members, std::uint64_t steps, std::uint64_t syn
 }
 
 std::uint64_t PolicyStateBytes(const SyncPolicyOptions& options) {
-  return options.strategy == Strategy::kFda ? StateBytes(options.estimator) : 0;
+  return WatchesDrifts(options.strategy) ? StateBytes(options.estimator) : 0;
 }
 
 std::uint64_t PaperBytes(const SyncPolicyOptions& options, std::uint64_t parameters,
@@ -90,6 +91,7 @@ std::optional<std::uint64_t> PredictSynchronizations(const SyncPolicyOptions& op
                                                      std::uint64_t parameters,
                                                      std::uint64_t steps) {
   REQUIRE(steps >= 1);
+  if (options.strategy == Strategy::kFdaOpt) return std::nullopt;
   if (options.strategy == Strategy::kQsr || CountsEpochs(options.strategy)) {
     if (steps > kMostStepsForetold) return std::nullopt;
     SyncPolicyOptions whole_run = options;

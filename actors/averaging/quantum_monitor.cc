@@ -23,7 +23,7 @@ constexpr double kLeastSlack = 0.05;
 absl::StatusOr<QuantumMonitor> QuantumMonitor::Make(const SyncPolicyOptions& options) {
   RETURN_IF_ERROR(CheckSyncPolicyOptions(options));
   const EstimatorKind kind = options.estimator.kind;
-  if (options.strategy != Strategy::kFda ||
+  if (!WatchesDrifts(options.strategy) ||
       (kind != EstimatorKind::kNaive && kind != EstimatorKind::kLinear)) {
     return absl::InvalidArgumentError(
         "decision quantum needs the strategy fda and the estimator naive or linear");

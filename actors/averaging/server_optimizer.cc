@@ -14,7 +14,9 @@ std::size_t Slots(const ServerOptimizerOptions& options) {
   switch (options.name) {
     case ServerOptimizer::kNone: return 0;
     case ServerOptimizer::kSgd: return options.momentum > 0 ? 1 : 0;
-    case ServerOptimizer::kAdam: return 2;
+    case ServerOptimizer::kAdagrad: return 1;
+    case ServerOptimizer::kAdam:
+    case ServerOptimizer::kAdamW: return 2;
   }
   REQUIRE(false);
 }
@@ -37,7 +39,8 @@ void SgdStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t t
 }
 
 // m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g²;
-// x = base - lr / (1 - b1^t) · m / (sqrt(v) / sqrt(1 - b2^t) + epsilon).
+// x = kept · base - lr / (1 - b1^t) · m / (sqrt(v) / sqrt(1 - b2^t) + epsilon), where adamw keeps
+// 1 - lr · weight_decay, and adam all.
 void AdamStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t trainable,
               const float* base, float* next) {
   const float* const count_before = base + 3 * n;
@@ -51,20 +54,40 @@ void AdamStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t 
   const auto rate = static_cast<float>(options.learning_rate / (1 - Power(options.beta1, rounds)));
   const auto correction = static_cast<float>(std::sqrt(1 - Power(options.beta2, rounds)));
   const auto epsilon = static_cast<float>(options.epsilon);
+  const auto kept = static_cast<float>(options.name == ServerOptimizer::kAdamW
+                                           ? 1 - options.learning_rate * options.weight_decay
+                                           : 1);
   for (std::size_t i = 0; i < trainable; ++i) {
     const float gradient = base[i] - next[i];
     const float first = beta1 * base[n + i] + rest1 * gradient;
     const float second = beta2 * base[2 * n + i] + rest2 * gradient * gradient;
     next[n + i] = first;
     next[2 * n + i] = second;
-    next[i] = base[i] - rate * (first / (std::sqrt(second) / correction + epsilon));
+    next[i] = kept * base[i] - rate * (first / (std::sqrt(second) / correction + epsilon));
   }
+}
+
+// s = s + g²; x = base - lr · g / (sqrt(s) + epsilon).
+void AdagradStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t trainable,
+                 const float* base, float* next) {
+  const auto rate = static_cast<float>(options.learning_rate);
+  const auto epsilon = static_cast<float>(options.epsilon);
+  for (std::size_t i = 0; i < trainable; ++i) {
+    const float gradient = base[i] - next[i];
+    const float sum = base[n + i] + gradient * gradient;
+    next[n + i] = sum;
+    next[i] = base[i] - rate * (gradient / (std::sqrt(sum) + epsilon));
+  }
+}
+
+bool CountsRounds(ServerOptimizer name) {
+  return name == ServerOptimizer::kAdam || name == ServerOptimizer::kAdamW;
 }
 
 }  // namespace
 
 std::size_t CommittedFloats(const ServerOptimizerOptions& options, std::size_t n) {
-  return n + Slots(options) * n + (options.name == ServerOptimizer::kAdam ? 1 : 0);
+  return n + Slots(options) * n + (CountsRounds(options.name) ? 1 : 0);
 }
 
 void ServerStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t trainable,
@@ -79,7 +102,10 @@ void ServerStep(const ServerOptimizerOptions& options, std::size_t n, std::size_
   switch (options.name) {
     case ServerOptimizer::kNone: return;
     case ServerOptimizer::kSgd: return SgdStep(options, n, trainable, base.data(), next.data());
-    case ServerOptimizer::kAdam: return AdamStep(options, n, trainable, base.data(), next.data());
+    case ServerOptimizer::kAdam:
+    case ServerOptimizer::kAdamW: return AdamStep(options, n, trainable, base.data(), next.data());
+    case ServerOptimizer::kAdagrad:
+      return AdagradStep(options, n, trainable, base.data(), next.data());
   }
 }
 

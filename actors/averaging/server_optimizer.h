@@ -10,9 +10,9 @@
 //
 // What it remembers is part of the committed state, which is one vector:
 //   [model, n floats | first slot, n | second slot, n | rounds, 1 float]
-// of which sgd without momentum has the model alone, with momentum one slot (the velocity), adam
-// two (the moments) and the count of rounds. It travels to newcomers and into checkpoints with the
-// model, and a round that is given up leaves it as it was.
+// of which sgd without momentum has the model alone, with momentum one slot (the velocity), adagrad
+// one (the sum of squares), adam and adamw two (the moments) and the count of rounds. It travels to
+// newcomers and into checkpoints with the model, and a round that is given up leaves it as it was.
 #ifndef RONDO_ACTORS_AVERAGING_SERVER_OPTIMIZER_H_
 #define RONDO_ACTORS_AVERAGING_SERVER_OPTIMIZER_H_
 
@@ -21,17 +21,18 @@
 
 namespace actors {
 
-enum class ServerOptimizer { kNone, kSgd, kAdam };
+enum class ServerOptimizer { kNone, kSgd, kAdam, kAdamW, kAdagrad };
 
-// torch's formulas (torch.optim.SGD and Adam). kNone: the mean is the next model.
+// torch's formulas (torch.optim.SGD, Adam, AdamW and Adagrad). kNone: the mean is the next model.
 struct ServerOptimizerOptions {
   ServerOptimizer name = ServerOptimizer::kNone;
   double learning_rate = 1;
   double momentum = 0;  // sgd, as the next.
   bool nesterov = false;
-  double beta1 = 0.9;  // adam, as the next two.
+  double beta1 = 0.9;  // adam and adamw, as the next.
   double beta2 = 0.999;
-  double epsilon = 1e-7;  // Above 0 as a float, too: a gradient may be 0 from the first round on.
+  double weight_decay = 0;  // adamw: of the model, before the step.
+  double epsilon = 1e-7;    // Above 0 as a float, too: a gradient may be 0 from the first round on.
 };
 
 // Floats of the committed state of a model of `n` floats.

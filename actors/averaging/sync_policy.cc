@@ -88,12 +88,10 @@ class FdaMonitorPolicy final : public MonitorPolicy {
   std::unique_ptr<Estimator> estimator_;
 };
 
-// Of the largest shard, rounded up to whole batches.
 std::uint64_t StepsInEpochs(const SyncPolicyOptions& options) {
-  const std::uint64_t shard = (options.samples + options.shards - 1) / options.shards;
-  const std::uint64_t epoch = (shard + options.batch - 1) / options.batch;
   return std::max<std::uint64_t>(
-      1, static_cast<std::uint64_t>(std::ceil(options.epochs * static_cast<double>(epoch))));
+      1, static_cast<std::uint64_t>(
+             std::ceil(options.epochs * static_cast<double>(StepsInEpoch(options)))));
 }
 
 // With the same bits on every machine: * / and floor.
@@ -117,7 +115,8 @@ std::uint64_t Interval(const SyncPolicyOptions& options, const Boundary& at) {
     case Strategy::kFedAvg:
     case Strategy::kFedAvgM:
     case Strategy::kFedAdam: return StepsInEpochs(options);
-    case Strategy::kFda: break;
+    case Strategy::kFda:
+    case Strategy::kFdaOpt: break;
   }
   REQUIRE(false);
 }
@@ -221,6 +220,9 @@ absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
     case Strategy::kClock:
       if (options.tau == 0) return absl::InvalidArgumentError("tau must be at least 1");
       return absl::OkStatus();
+    case Strategy::kFdaOpt:
+      RETURN_IF_ERROR(CheckEstimatorOptions(options.estimator));
+      [[fallthrough]];
     case Strategy::kFedAvg:
     case Strategy::kFedAvgM:
     case Strategy::kFedAdam:
@@ -235,7 +237,16 @@ absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options) {
 
 bool CountsEpochs(Strategy strategy) {
   return strategy == Strategy::kFedAvg || strategy == Strategy::kFedAvgM ||
-         strategy == Strategy::kFedAdam;
+         strategy == Strategy::kFedAdam || strategy == Strategy::kFdaOpt;
+}
+
+bool WatchesDrifts(Strategy strategy) {
+  return strategy == Strategy::kFda || strategy == Strategy::kFdaOpt;
+}
+
+std::uint64_t StepsInEpoch(const SyncPolicyOptions& options) {
+  const std::uint64_t shard = (options.samples + options.shards - 1) / options.shards;
+  return (shard + options.batch - 1) / options.batch;
 }
 
 bool NeedsTau(Strategy strategy) {
@@ -255,13 +266,13 @@ bool EvaluationDue(const SyncPolicyOptions& options, const Boundary& boundary) {
 
 absl::StatusOr<std::unique_ptr<WorkerPolicy>> MakeWorkerPolicy(const SyncPolicyOptions& options) {
   RETURN_IF_ERROR(CheckSyncPolicyOptions(options));
-  if (options.strategy == Strategy::kFda) return std::make_unique<FdaWorkerPolicy>();
+  if (WatchesDrifts(options.strategy)) return std::make_unique<FdaWorkerPolicy>();
   return std::make_unique<FixedWorkerPolicy>(options);
 }
 
 absl::StatusOr<std::unique_ptr<MonitorPolicy>> MakeMonitorPolicy(const SyncPolicyOptions& options) {
   RETURN_IF_ERROR(CheckSyncPolicyOptions(options));
-  if (options.strategy != Strategy::kFda) return std::make_unique<FixedMonitorPolicy>(options);
+  if (!WatchesDrifts(options.strategy)) return std::make_unique<FixedMonitorPolicy>(options);
   ASSIGN_OR_RETURN(std::unique_ptr<Estimator> estimator, MakeEstimator(options.estimator));
   return std::make_unique<FdaMonitorPolicy>(options, std::move(estimator));
 }

@@ -2,9 +2,10 @@
 // monitor half that turns what the members said into a decision. Both are pure.
 //
 // `fda` reports a state after every step and synchronizes when the estimate passes theta (the
-// paper's Algorithm 1). `synchronous`, `local` and `clock` are fixed schedules: a worker answers
-// READY unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of
-// halves. What the mean becomes then is another part (server_optimizer.h): `fedavg`, `fedavgm` and
+// paper's Algorithm 1); `fda-opt` is the same with a theta that follows from the rounds
+// (fda_opt.h). `synchronous`, `local` and `clock` are fixed schedules: a worker answers READY
+// unasked when its step is due. Another way to decide (algorithm.md 7.1) is another pair of halves.
+// What the mean becomes then is another part (server_optimizer.h): `fedavg`, `fedavgm` and
 // `fedadam` are a fixed schedule of so many epochs of a shard, `diloco` one of tau steps.
 //
 // `qsr` (the quadratic synchronization rule, arXiv 2310.14423) is a fixed schedule whose rounds
@@ -45,8 +46,11 @@ enum class Strategy {
   kFedAvgM,
   kFedAdam,
   kDiloco,
+  kFdaOpt,
 };
 
+// Whether the drifts decide, by fda's trigger, so that workers report states.
+bool WatchesDrifts(Strategy strategy);
 // Whether a round is so many epochs long.
 bool CountsEpochs(Strategy strategy);
 // Whether SyncPolicyOptions::tau has a meaning.
@@ -54,7 +58,7 @@ bool NeedsTau(Strategy strategy);
 
 struct SyncPolicyOptions {
   Strategy strategy = Strategy::kFda;
-  EstimatorOptions estimator;  // fda only.
+  EstimatorOptions estimator;  // fda and fda-opt.
   // fda: the variance that is tolerated; 0 synchronizes after every step.
   double theta = 0;
   // fda, clock: steps between two synchronizations at most; 0 = no cap.
@@ -63,8 +67,9 @@ struct SyncPolicyOptions {
   // rate; qsr: the fewest.
   std::uint64_t tau = 1;
   double qsr_alpha = 0;  // qsr; in units of the rate.
-  // fedavg, fedavgm, fedadam: epochs in a round, of one of so many even shards of the samples. The
-  // shards are those of the members that were asked for: a round is as long for whoever is there.
+  // fedavg, fedavgm, fedadam: epochs in a round; fda-opt: at most; of one of so many even shards of
+  // the samples. The shards are those of the members that were asked for: a round is as long for
+  // whoever is there.
   double epochs = 1;
   std::uint64_t samples = 1;
   std::uint64_t shards = 1;
@@ -74,6 +79,8 @@ struct SyncPolicyOptions {
   std::uint64_t evaluate_every = 0;  // Steps; 0 = never.
 };
 
+// Of the largest shard, rounded up to whole batches.
+std::uint64_t StepsInEpoch(const SyncPolicyOptions& options);
 // kInvalidArgument names the option and its range.
 absl::Status CheckSyncPolicyOptions(const SyncPolicyOptions& options);
 

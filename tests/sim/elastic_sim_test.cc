@@ -193,6 +193,14 @@ class ElasticRun {
     }
     // One that takes the mean as it is, so that steps can be counted; but it takes it for itself.
     if (random.Below(4) == 0) options.config.server.name = actors::ServerOptimizer::kSgd;
+    if (strategy.name == Strategy::kFda && !strategy.tune_theta && random.Below(4) == 0) {
+      strategy.name = Strategy::kFdaOpt;
+      strategy.theta.reset();
+      options.config.server.name = actors::ServerOptimizer::kSgd;
+    }
+    if (decision == actors::DecisionName::kLockstep && random.Below(4) == 0) {
+      strategy.participants = 0.2 + 0.6 * random.Fraction();
+    }
     return options;
   }
 

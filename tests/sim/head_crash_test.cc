@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -18,8 +19,17 @@ using actors::Strategy;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-RunConfig ConfigOf(std::uint32_t workers, std::uint64_t max_steps) {
+struct Mode {
+  const char* name;
+  actors::DecisionName decision;
+  bool overlap = false;
+};
+void PrintTo(const Mode& mode, std::ostream* out) { *out << mode.name; }
+
+RunConfig ConfigOf(const Mode& mode, std::uint32_t workers, std::uint64_t max_steps) {
   RunConfig config;
+  config.strategy.decision = mode.decision;
+  config.strategy.overlap = mode.overlap;
   config.run.workers = workers;
   config.run.min_workers = 1;
   config.run.wait = 60;
@@ -36,8 +46,11 @@ RunConfig ConfigOf(std::uint32_t workers, std::uint64_t max_steps) {
   return config;
 }
 
-class HeadCrash : public testing::Test {
+class HeadCrash : public testing::TestWithParam<Mode> {
  protected:
+  static RunConfig ConfigOf(std::uint32_t workers, std::uint64_t max_steps) {
+    return tests::ConfigOf(GetParam(), workers, max_steps);
+  }
   static TrainingClusterOptions Options(const RunConfig& config) {
     return {.seed = 7,
             .config = config,
@@ -120,21 +133,21 @@ class HeadCrash : public testing::Test {
   }
 };
 
-TEST_F(HeadCrash, BeforeTheCommitIsOnTheDiskTheRoundIsAborted) {
+TEST_P(HeadCrash, BeforeTheCommitIsOnTheDiskTheRoundIsAborted) {
   CrashAtCommit(TrainingCluster::Crash::kBeforeRecord, milliseconds(100));
 }
-TEST_F(HeadCrash, BeforeTheCommitIsOnTheDiskAndLateTheRoundIsAborted) {
+TEST_P(HeadCrash, BeforeTheCommitIsOnTheDiskAndLateTheRoundIsAborted) {
   CrashAtCommit(TrainingCluster::Crash::kBeforeRecord, seconds(20));
 }
-TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAllReachThatRound) {
+TEST_P(HeadCrash, AfterTheCommitIsOnTheDiskAllReachThatRound) {
   CrashAtCommit(TrainingCluster::Crash::kAfterRecord, milliseconds(100));
 }
-TEST_F(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTheyTrained) {
+TEST_P(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTheyTrained) {
   CrashAtCommit(TrainingCluster::Crash::kAfterRecord, seconds(20));
 }
 
 // protocol.md 9: members that hold a later round than the journal tells of have heard its COMMIT.
-TEST_F(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
+TEST_P(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
   TrainingCluster cluster(Options(ConfigOf(3, 400)));
   const auto commits = [&] { return cluster.journal().commits().size(); };
   ASSERT_TRUE(cluster.RunUntil([&] { return commits() == 3; }, seconds(20)));
@@ -159,7 +172,7 @@ TEST_F(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
   EXPECT_EQ(cluster.base(0)[0] * 3 / actors::kIntegerStep, steps);
 }
 
-TEST_F(HeadCrash, AStopOfARunWithoutWorkersEndsItAtOnce) {
+TEST_P(HeadCrash, AStopOfARunWithoutWorkersEndsItAtOnce) {
   TrainingCluster cluster(Options(ConfigOf(2, 1000)));
   ASSERT_TRUE(
       cluster.RunUntil([&] { return cluster.journal().commits().size() == 2; }, seconds(20)));
@@ -171,7 +184,7 @@ TEST_F(HeadCrash, AStopOfARunWithoutWorkersEndsItAtOnce) {
   EXPECT_EQ(runtime::ToUserError(cluster.record().summary->status).code, "STOPPED");
 }
 
-TEST_F(HeadCrash, ACheckpointThatCannotBeKeptIsToldOnce) {
+TEST_P(HeadCrash, ACheckpointThatCannotBeKeptIsToldOnce) {
   RunConfig config = ConfigOf(2, 200);
   config.run.checkpoint_every = 1;
   TrainingCluster cluster(Options(config));
@@ -186,7 +199,7 @@ TEST_F(HeadCrash, ACheckpointThatCannotBeKeptIsToldOnce) {
 }
 
 // F43: no COMMIT, said aloud, and the drifts stay.
-TEST_F(HeadCrash, AFullDiskGivesTheRoundUpAndTrainingGoesOn) {
+TEST_P(HeadCrash, AFullDiskGivesTheRoundUpAndTrainingGoesOn) {
   TrainingCluster cluster(Options(ConfigOf(3, 400)));
   std::vector<double> bases;
   cluster.journal().refuse = [](const actors::JournalRecord& record) {
@@ -208,6 +221,13 @@ TEST_F(HeadCrash, AFullDiskGivesTheRoundUpAndTrainingGoesOn) {
   EXPECT_OK(cluster.record().summary->status);
   ExpectEveryStepOnce(cluster, bases);
 }
+
+INSTANTIATE_TEST_SUITE_P(Decisions, HeadCrash,
+                         testing::Values(Mode{"Lockstep", actors::DecisionName::kLockstep},
+                                         Mode{"WithoutABarrier", actors::DecisionName::kQuantum},
+                                         Mode{"Overlap", actors::DecisionName::kQuantum,
+                                              /*overlap=*/true}),
+                         [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace
 }  // namespace tests

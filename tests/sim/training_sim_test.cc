@@ -53,7 +53,15 @@ constexpr Kind kKinds[] = {
     {"FedAvgM", Strategy::kFedAvgM},
     {"FedAdam", Strategy::kFedAdam},
     {"Diloco", Strategy::kDiloco},
+    {"FdaOpt", Strategy::kFdaOpt, EstimatorKind::kLinear},
+    {"FdaOptOfSketches", Strategy::kFdaOpt, EstimatorKind::kSketch},
 };
+
+// One of `values`.
+template <typename T, std::size_t N>
+T Draw(runtime::SeededRandom& random, const T (&values)[N]) {
+  return values[random.Below(N)];
+}
 
 // What is published as that strategy, or a server optimizer of another one.
 void DrawServer(const Kind& kind, runtime::SeededRandom& random, RunConfig& config) {
@@ -64,17 +72,17 @@ void DrawServer(const Kind& kind, runtime::SeededRandom& random, RunConfig& conf
                      .learning_rate = 0.7,
                      .momentum = 0.9,
                      .nesterov = kind.strategy == Strategy::kDiloco};
+  } else if (kind.strategy == Strategy::kFdaOpt) {
+    config.strategy.theta.reset();
+    config.server.name =
+        Draw(random, {actors::ServerOptimizer::kSgd, actors::ServerOptimizer::kAdamW,
+                      actors::ServerOptimizer::kAdagrad});
+    config.server.learning_rate = 0.5;
   } else if (random.Below(8) == 0) {
     config.server = {.name = actors::ServerOptimizer::kSgd, .learning_rate = 0.5};
   }
   // Then not every step is in the model as a whole.
   if (config.server.name != actors::ServerOptimizer::kNone) config.model.integer = false;
-}
-
-// One of `values`.
-template <typename T, std::size_t N>
-T Draw(runtime::SeededRandom& random, const T (&values)[N]) {
-  return values[random.Below(N)];
 }
 
 void DrawStrategy(const Kind& kind, runtime::SeededRandom& random, RunConfig& config) {
@@ -88,6 +96,7 @@ void DrawStrategy(const Kind& kind, runtime::SeededRandom& random, RunConfig& co
   const double step = config.model.integer ? actors::kIntegerStep : 0.05;
   const double steps = 4 * random.Fraction();
   const bool never_waits = random.Below(10) == 0;
+  config.strategy.max_epochs = 1 + 4 * random.Fraction();
   config.strategy.theta =
       never_waits ? 0 : step * step * steps * steps * static_cast<double>(config.model.dimension);
 }

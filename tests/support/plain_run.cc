@@ -1,5 +1,6 @@
 #include "tests/support/plain_run.h"
 
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -58,10 +59,18 @@ class Models {
     return *estimate;
   }
 
+  // (1/K) sum ‖u_k‖² - ‖ubar‖², from the models themselves.
+  double ExactVariance() {
+    double squared = 0;
+    for (std::size_t k = 0; k < trainers_.size(); ++k) {
+      squared += actors::SquaredDrift(LocalOf(k), base_);
+    }
+    const std::vector<float> mean = runtime::ReduceInRingOrder(Locals(), base_, weights_);
+    return squared / static_cast<double>(trainers_.size()) - actors::SquaredDrift(mean, base_);
+  }
+
   void Synchronize() {
-    std::vector<std::vector<float>> locals;
-    for (std::size_t k = 0; k < trainers_.size(); ++k) locals.push_back(LocalOf(k));
-    std::vector<float> next = runtime::ReduceInRingOrder(locals, base_, weights_);
+    std::vector<float> next = runtime::ReduceInRingOrder(Locals(), base_, weights_);
     next.resize(committed_.size());
     actors::ServerStep(server_, base_.size(), base_.size(), committed_, next);
     const std::vector<float> mean(next.begin(),
@@ -84,6 +93,11 @@ class Models {
   const std::vector<float>& base() const { return base_; }
 
  private:
+  std::vector<std::vector<float>> Locals() {
+    std::vector<std::vector<float>> locals;
+    for (std::size_t k = 0; k < trainers_.size(); ++k) locals.push_back(LocalOf(k));
+    return locals;
+  }
   std::vector<float> LocalOf(std::size_t k) {
     const absl::Span<float> local = trainers_[k]->local();
     return {local.begin(), local.end()};
@@ -110,6 +124,7 @@ PlainRun TrainPlainly(const RunConfig& config) {
   std::uint64_t synchronized = 0;
   const actors::LearningRateSchedule schedule = actors::LearningRateScheduleOf(config);
   long double squared_rates = 0;
+  double tuned_theta = 0;  // fda-opt's.
   for (std::uint64_t step = 1; step <= config.run.max_steps; ++step) {
     models.Step(step);
     const std::uint64_t since = step - synchronized;
@@ -145,8 +160,17 @@ PlainRun TrainPlainly(const RunConfig& config) {
         due = due || capped || *config.strategy.theta == 0;
         due = due || models.EstimateVariance() > *config.strategy.theta;
         break;
+      case actors::Strategy::kFdaOpt:  // The first round is an epoch, which is a step.
+        due = due || capped || synchronized == 0 ||
+              static_cast<double>(since) >= config.strategy.max_epochs;
+        due = due || models.EstimateVariance() > tuned_theta;
+        break;
     }
     if (!due) continue;
+    const double variance = models.ExactVariance();
+    tuned_theta = variance > 0
+                      ? config.strategy.max_epochs / 2 / static_cast<double>(since) * variance
+                      : std::numeric_limits<double>::infinity();
     models.Synchronize();
     run.synchronized_steps.push_back(step);
     synchronized = step;

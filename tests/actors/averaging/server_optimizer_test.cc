@@ -89,6 +89,28 @@ TEST(ServerOptimizer, AdamIsAdam) {
   EXPECT_EQ(server.committed().back(), 20);
 }
 
+// torch.optim.AdamW: the decay is of the model and never enters the moments.
+TEST(ServerOptimizer, AdamWShrinksTheModelBesideAdamsStep) {
+  ServerOptimizerOptions options{
+      .name = ServerOptimizer::kAdam, .learning_rate = 0.1, .epsilon = 1e-3};
+  Server adam(options, {4, -2});
+  options.name = ServerOptimizer::kAdamW;
+  options.weight_decay = 0.5;
+  Server adamw(options, {4, -2});
+  const std::vector<float> plain = adam.Step({5, -4});
+  EXPECT_THAT(adamw.Step({5, -4}),
+              ElementsAre(FloatEq(plain[0] - 0.05F * 4), FloatEq(plain[1] + 0.05F * 2)));
+  EXPECT_EQ(adamw.committed().size(), 7u);
+}
+
+// torch.optim.Adagrad, by hand: sums of squares 4 and 5, steps 0.5 · 2 / 2 and 0.5 · 1 / sqrt(5).
+TEST(ServerOptimizer, AdagradDividesByAllThatItHasSeen) {
+  Server server({.name = ServerOptimizer::kAdagrad, .learning_rate = 0.5, .epsilon = 1e-10}, {1});
+  EXPECT_THAT(server.Step({3}), ElementsAre(FloatEq(1.5)));
+  EXPECT_THAT(server.Step({2.5}), ElementsAre(FloatEq(1.5F + 0.5F / std::sqrt(5.0F))));
+  EXPECT_THAT(server.committed(), ElementsAre(FloatEq(1.5F + 0.5F / std::sqrt(5.0F)), 5));
+}
+
 TEST(ServerOptimizer, AdamsFirstStepIsTheRateInEachDirection) {
   Server server({.name = ServerOptimizer::kAdam, .learning_rate = 0.125, .epsilon = 1e-12},
                 {1, 1, 1});
