@@ -99,6 +99,12 @@ struct BenchAllreduceOptions {
   std::uint32_t repeats = 20;
 };
 
+struct ReportOptions {
+  std::vector<std::string> runs;  // Folders and files; at least one.
+  std::string out = "report.html";
+  std::string title = "Rondo report";
+};
+
 struct VersionOptions {};
 
 struct HelpOptions {
@@ -110,8 +116,8 @@ struct Command {
   std::string verb;
   OutputOptions output;
   std::variant<RunOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions, DownOptions,
-               StopOptions, RunsOptions, ShowOptions, LeaveOptions, BenchAllreduceOptions,
-               VersionOptions, HelpOptions>
+               StopOptions, RunsOptions, ShowOptions, LeaveOptions, ReportOptions,
+               BenchAllreduceOptions, VersionOptions, HelpOptions>
       options;
 };
 
