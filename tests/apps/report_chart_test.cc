@@ -140,13 +140,14 @@ TEST(ReportChart, DrawsAxesTitlesAndALineWithItsLabel) {
 TEST(ReportChart, EscapesEveryText) {
   const std::string bad = "<script>\"'&";
   Chart chart = ChartOf({{1, 1}, {2, 2}});
-  chart.title = chart.caption = chart.x.title = chart.lines[0].label = bad;
+  chart.title = chart.caption = chart.x.title = bad;
+  chart.lines[0].label = chart.lines[0].tip = bad;
   chart.y.names = {{1, bad}};
   chart.marks = {{.at = {1, 1}, .label = bad, .tip = bad}};
   chart.legend = {{bad}};
   const std::string text = RenderChart(chart, "1");
   EXPECT_THAT(text, Not(HasSubstr("<script")));
-  EXPECT_GE(CountOf(text, "&lt;script&gt;"), 7u);
+  EXPECT_GE(CountOf(text, "&lt;script&gt;"), 8u);
 }
 
 TEST(ReportChart, IsWholeWithoutAPointWithOneAndWithNoNumber) {

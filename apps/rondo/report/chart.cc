@@ -198,10 +198,11 @@ std::string RenderLine(const ChartLine& line, const Frame& frame) {
     if (piece.size() == 1) path += "h0";
   }
   if (path.empty()) return "";
-  return absl::StrCat("<path class=\"line ", ColorClass(line.color), line.is_dashed ? " dash" : "",
-                      "\" stroke-width=\"", Coordinate(line.width), "\"",
-                      line.opacity < 1 ? absl::StrCat(" opacity=\"", line.opacity, "\"") : "",
-                      " d=\"", path, "\"/>");
+  return absl::StrCat(
+      "<path class=\"line ", ColorClass(line.color), line.is_dashed ? " dash" : "",
+      "\" stroke-width=\"", Coordinate(line.width), "\"",
+      line.opacity < 1 ? absl::StrCat(" opacity=\"", line.opacity, "\"") : "", " d=\"", path, "\"",
+      line.tip.empty() ? "/>" : absl::StrCat("><title>", Escape(line.tip), "</title></path>"));
 }
 
 std::string ShapePath(Shape shape, double x, double y) {

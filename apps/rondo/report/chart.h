@@ -31,6 +31,7 @@ struct ChartLine {
   std::vector<ChartPoint> points;  // A point without a place on the axes is a gap.
   int color = 0;
   std::string label;  // At its end; "" for none.
+  std::string tip;    // When it is pointed at.
   bool is_stepped = false;
   bool is_dashed = false;
   double width = 2;

@@ -12,6 +12,8 @@ namespace apps::report {
 namespace {
 
 constexpr int kNeutral = 8;  // No strategy's colour.
+// With more lines than this their labels would hide them where they run together.
+constexpr std::size_t kMostLabels = 8;
 
 std::string ShortLabel(const Group& group) {
   return group.parameter.empty() ? group.family : group.parameter;
@@ -147,14 +149,14 @@ std::vector<const Trial*> Drawn(const Group& group) {
 
 // The i-th evaluations of a group's seeds belong together: without a barrier, or where the base of
 // the last synchronization is tested, they are not at equal steps.
-void AddCurve(const Group& group, const XAxis& x, double opacity, Chart& chart) {
+void AddCurve(const Group& group, const XAxis& x, double opacity, bool has_label, Chart& chart) {
   const std::vector<const Trial*> trials = Drawn(group);
   if (trials.empty()) return;
   std::size_t common = trials.front()->curve.size();
   for (const Trial* trial : trials) common = std::min(common, trial->curve.size());
   ChartLine median;
   median.color = group.color;
-  median.label = ShortLabel(group);
+  median.tip = group.Label();
   median.opacity = opacity;
   ChartBand band;
   band.color = group.color;
@@ -181,6 +183,7 @@ void AddCurve(const Group& group, const XAxis& x, double opacity, Chart& chart) 
     chart.lines.push_back(tail);
   }
   if (trials.size() > 1) chart.bands.push_back(band);
+  if (has_label) median.label = ShortLabel(group);
   chart.lines.push_back(median);
 }
 
@@ -318,7 +321,10 @@ std::string RenderCurves(const Comparison& groups, ChartIds& ids) {
     chart.x = x.axis;
     chart.y.title = "accuracy, %";
     ChooseAccuracies(groups, chart.y);
-    for (const Group* group : groups) AddCurve(*group, x, OpacityOf(groups, *group), chart);
+    const bool has_labels = groups.size() <= kMostLabels;
+    for (const Group* group : groups) {
+      AddCurve(*group, x, OpacityOf(groups, *group), has_labels, chart);
+    }
     const bool has_points = std::any_of(chart.lines.begin(), chart.lines.end(),
                                         [](const ChartLine& line) { return !line.points.empty(); });
     if (!has_points) continue;
@@ -328,7 +334,10 @@ std::string RenderCurves(const Comparison& groups, ChartIds& ids) {
           {"least to greatest of the seeds", LegendEntry::Look::kBand, kNeutral});
     }
     chart.caption =
-        absl::StrCat(x.caption, chart.bands.empty() ? "" : " Lines are medians over the seeds.");
+        absl::StrCat(x.caption, chart.bands.empty() ? "" : " Lines are medians over the seeds.",
+                     has_labels ? ""
+                                : " Of one colour, the fainter a line, the further down its row in "
+                                  "the table; pointed at, a line tells its name.");
     figures += RenderChart(chart, ids.Next());
   }
   return figures;

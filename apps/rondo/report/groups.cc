@@ -32,9 +32,11 @@ constexpr FamilyLook kFamilies[] = {
 };
 constexpr int kColors = 8;
 
-// What says how long a run is, or where it is kept: runs that differ in these can be compared.
-constexpr const char* kLengths[] = {"run.max_steps", "run.target_accuracy", "run.evaluate_every",
-                                    "run.wait", "run.checkpoint_every"};
+// What says how long a run is, what is kept of it and whom it waits for: runs that differ in these
+// can be compared.
+constexpr const char* kNoMatter[] = {
+    "run.max_steps",        "run.target_accuracy", "run.evaluate_every", "run.wait",
+    "run.checkpoint_every", "run.min_workers",     "run.max_workers",    "run.orphan_timeout"};
 
 std::string SettingOf(const Group& group, const std::string& key) {
   const auto found = group.settings.find(key);
@@ -101,8 +103,8 @@ bool IsOfStrategy(const std::string& key) {
   return absl::StartsWith(key, "strategy.") || absl::StartsWith(key, "server.");
 }
 
-bool IsLength(const std::string& key) {
-  return std::find(std::begin(kLengths), std::end(kLengths), key) != std::end(kLengths);
+bool IsNoMatter(const std::string& key) {
+  return std::find(std::begin(kNoMatter), std::end(kNoMatter), key) != std::end(kNoMatter);
 }
 
 // Keys with different values among those of `groups` that have them.
@@ -184,7 +186,7 @@ void NameGroups(std::vector<Group>& groups) {
     name("data.partition", main);
     for (const std::string& key : differing) {
       const bool is_main = key == "run.workers" || key == "data.partition";
-      if (!is_main && !IsOfStrategy(key) && !IsLength(key)) name(key, others);
+      if (!is_main && !IsOfStrategy(key) && !IsNoMatter(key)) name(key, others);
     }
     group.others = Joined(others);
     main.insert(main.end(), others.begin(), others.end());
