@@ -1,5 +1,6 @@
 // The keys of a config: names, ranges and where each value lives, in one list that reading,
-// printing and suggesting share. Private to run_config*.cc and the command line's help.
+// printing and suggesting share. Private to run_config*.cc and to the command line, which lists
+// them.
 #ifndef RONDO_ACTORS_RUN_CONFIG_KEYS_H_
 #define RONDO_ACTORS_RUN_CONFIG_KEYS_H_
 

@@ -266,6 +266,7 @@ constexpr Verb kVerbs[] = {
     {"show", "show one run; fetch its model", ParseShow},
     {"leave", "take a worker or a machine out of a cluster", ParseLeave},
     {"down", "stop a cluster", ParseDown},
+    {"report", "make a page with charts of what runs came to", ParseReport},
     {"bench", "measure this machine", ParseBench},
     {"version", "print the version", ParseVersion},
     {"help", "explain a verb", ParseHelp},

@@ -39,6 +39,8 @@ absl::StatusOr<Command> ParseStop(const Arguments& arguments, const Environment&
 absl::StatusOr<Command> ParseRuns(const Arguments& arguments, const Environment& environment);
 absl::StatusOr<Command> ParseShow(const Arguments& arguments, const Environment& environment);
 absl::StatusOr<Command> ParseLeave(const Arguments& arguments, const Environment& environment);
+// command_line_evaluation.cc.
+absl::StatusOr<Command> ParseReport(const Arguments& arguments, const Environment& environment);
 
 }  // namespace apps
 

@@ -49,6 +49,7 @@ struct Dispatch {
   absl::StatusOr<int> operator()(const RunsOptions& options) { return Runs(options, output); }
   absl::StatusOr<int> operator()(const ShowOptions& options) { return Show(options, output); }
   absl::StatusOr<int> operator()(const LeaveOptions& options) { return Leave(options, output); }
+  absl::StatusOr<int> operator()(const ReportOptions& options) { return Report(options, output); }
   absl::StatusOr<int> operator()(const BenchAllreduceOptions& options) {
     return BenchAllreduce(options, output);
   }

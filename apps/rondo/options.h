@@ -109,6 +109,12 @@ struct BenchAllreduceOptions {
   std::uint32_t repeats = 20;
 };
 
+struct ReportOptions {
+  std::vector<std::string> runs;  // Folders and files; at least one.
+  std::string out = "report.html";
+  std::string title = "Rondo report";
+};
+
 struct VersionOptions {};
 
 struct HelpOptions {
@@ -120,7 +126,7 @@ struct Command {
   std::string verb;
   OutputOptions output;
   std::variant<RunOptions, SweepOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions,
-               DownOptions, StopOptions, RunsOptions, ShowOptions, LeaveOptions,
+               DownOptions, StopOptions, RunsOptions, ShowOptions, LeaveOptions, ReportOptions,
                BenchAllreduceOptions, VersionOptions, HelpOptions>
       options;
 };

@@ -77,10 +77,17 @@ void VerbParser::Positional(const std::string& name, std::string* value, const s
   app_->add_option(name, *value, help)->type_name("");
 }
 
+void VerbParser::Positionals(const std::string& name, std::vector<std::string>* values,
+                             const std::string& help) {
+  app_->add_option(name, *values, help)->type_name("");
+}
+
 void VerbParser::Text(const std::string& flag, const std::string& type, std::string* value,
                       const std::string& help) {
-  flags_.push_back(flag);
-  texts_[flag] = value;
+  for (const absl::string_view name : absl::StrSplit(flag, ',')) {
+    flags_.emplace_back(name);
+    texts_[std::string(name)] = value;
+  }
   app_->add_option(flag, *value, help)->type_name(type);
 }
 
@@ -148,8 +155,16 @@ absl::Status VerbParser::RefuseExtras(const std::vector<std::string>& extras) co
 // `flag` has too few or too many values.
 absl::Status VerbParser::RefuseValue(const std::string& flag,
                                      const std::vector<std::string>& arguments) const {
-  const auto mentions = std::count_if(arguments.begin(), arguments.end(),
-                                      [&](const auto& text) { return FlagOf(text) == flag; });
+  // Two spellings of one flag, "-o" and "--out", have one value.
+  const auto value_of = [this](const std::string& name) -> const void* {
+    const auto found = texts_.find(name);
+    return found == texts_.end() ? nullptr : found->second;
+  };
+  const auto mentions =
+      std::count_if(arguments.begin(), arguments.end(), [&](const std::string& text) {
+        const std::string name = FlagOf(text);
+        return name == flag || (value_of(name) != nullptr && value_of(name) == value_of(flag));
+      });
   if (mentions > 1) {
     return MakeError("USAGE_REPEATED_FLAG", Exit::kUsage,
                      absl::StrCat("rondo ", verb_, " takes ", flag, " once"),

@@ -27,6 +27,10 @@ class VerbParser {
 
   // All pointers are borrowed until Parse returns, and keep their value if nothing is given.
   void Positional(const std::string& name, std::string* value, const std::string& help);
+  // All that stand alone: at least one is not asked for here.
+  void Positionals(const std::string& name, std::vector<std::string>* values,
+                   const std::string& help);
+  // `flag` may have a short form before it: "-o,--out".
   void Text(const std::string& flag, const std::string& type, std::string* value,
             const std::string& help);
   // May be given more than once.

@@ -86,6 +86,7 @@ TEST(CommandLine, OutputFlagsWorkOnEveryVerb) {
                                              {"runs"},
                                              {"show", "7f3a"},
                                              {"leave"},
+                                             {"report", "runs/7f3a"},
                                              {"version"},
                                              {"bench", "allreduce"},
                                              {"help"}}) {
@@ -98,6 +99,19 @@ TEST(CommandLine, OutputFlagsWorkOnEveryVerb) {
     EXPECT_TRUE(command->output.quiet);
     EXPECT_TRUE(command->output.no_color);
   }
+}
+
+TEST(CommandLine, ReportTakesAnyNumberOfRunsAroundItsFlags) {
+  const auto report =
+      Parsed<ReportOptions>({"report", "a", "-o", "x.html", "b", "--title", "t", "c"});
+  EXPECT_EQ(report.runs, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(report.out, "x.html");
+  EXPECT_EQ(report.title, "t");
+  EXPECT_EQ(Parsed<ReportOptions>({"report", "a", "--out=y.html"}).out, "y.html");
+  EXPECT_EQ(Parsed<ReportOptions>({"report", "a"}).out, "report.html");
+  EXPECT_EQ(Refused({"report"}).code, "USAGE_MISSING_ARGUMENT");
+  EXPECT_EQ(Refused({"report", "a", "-o"}).code, "USAGE_MISSING_VALUE");
+  EXPECT_EQ(Refused({"report", "a", "-o", "x", "--out", "y"}).code, "USAGE_REPEATED_FLAG");
 }
 
 TEST(CommandLine, VerbsAboutRunsReadEveryFlag) {
