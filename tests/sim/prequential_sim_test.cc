@@ -32,7 +32,7 @@ INSTANTIATE_TEST_SUITE_P(EachStrategy, PrequentialOf,
 
 TEST_P(PrequentialOf, EachPredictionIsInOneRoundAndInTheResult) {
   RunConfig config = ConfigOf(GetParam(), 3);
-  config.strategy.data_epochs = 64;  // Of one sample, by batches of 32: two steps.
+  config.strategy.data_epochs = 2;  // Of one batch: two steps.
   TrainingCluster cluster(Quick(config, 3));
   ASSERT_TRUE(cluster.RunToEnd(seconds(10)));
   const actors::RunSummary& summary = *cluster.record().summary;
@@ -46,7 +46,7 @@ TEST_P(PrequentialOf, EachPredictionIsInOneRoundAndInTheResult) {
 
 TEST_P(PrequentialOf, AllMembersTrainAndTestAtTheRunsStep) {
   RunConfig config = ConfigOf(GetParam(), 3);
-  config.strategy.data_epochs = 64;
+  config.strategy.data_epochs = 2;
   TrainingCluster cluster(Quick(config, 3));
   ASSERT_TRUE(cluster.RunToEnd(seconds(10)));
   ASSERT_OK(cluster.record().summary->status);

@@ -1,5 +1,6 @@
 #include "actors/training/torch_trainer.h"
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
@@ -18,10 +19,14 @@
 #include "actors/training/batch_sampler.h"
 #include "actors/training/digits.h"
 #include "actors/training/flat_optimizer.h"
+#include "actors/training/libsvm.h"
 #include "actors/training/make_trainer.h"
 #include "actors/training/model_layout.h"
 #include "actors/training/models.h"
 #include "actors/training/partition.h"
+#include "actors/training/random.h"
+#include "actors/training/text.h"
+#include "tests/support/data_folder.h"
 #include "tests/support/plain_lenet5.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -143,8 +148,12 @@ TEST(TorchTrainer, AloneItTrainsBitForBitLikeAPlainLibTorchLoop) {
   const auto trainer = Make(options);
   tests::PlainLenet5 plain(Values(*trainer));
   const ImageSet& images = SmallSet()->train;
-  BatchSampler sampler(Partition(PartitionRule(), images.labels, 1, options.data.seed).value()[0],
-                       32, BatchOrder::kUniform, options.model.seed, 0);
+  BatchSampler sampler(
+      Partition(PartitionRule(),
+                std::vector<std::uint32_t>(images.labels.begin(), images.labels.end()), 1,
+                options.data.seed)
+          .value()[0],
+      32, BatchOrder::kUniform, options.model.seed, 0);
   for (std::uint64_t step = 1; step <= 60; ++step) {
     const float loss = plain.Step(images, sampler.Draw(step));
     const auto outcome = trainer->Step(step, kLearningRate);
@@ -276,8 +285,12 @@ TEST(TorchTrainer, AStepCountsWhatTheModelBeforeItGotRight) {
   const auto trainer = Make(options);
   Train(*trainer, 1, 20);
   const ImageSet& digits = SmallSet()->train;
-  BatchSampler sampler(Partition(PartitionRule(), digits.labels, 1, options.data.seed).value()[0],
-                       300, BatchOrder::kUniform, options.model.seed, 0);
+  BatchSampler sampler(
+      Partition(PartitionRule(),
+                std::vector<std::uint32_t>(digits.labels.begin(), digits.labels.end()), 1,
+                options.data.seed)
+          .value()[0],
+      300, BatchOrder::kUniform, options.model.seed, 0);
   Dataset batch{digits, ImageSet()};
   for (const std::uint32_t sample : sampler.Draw(21)) {
     batch.test.labels.push_back(digits.labels[sample]);
@@ -335,6 +348,64 @@ TEST(TorchTrainer, AStreamThatDoesNotDriftTrainsTheSameBitsAsEver) {
   Train(*plain, 1, 5);
   ErrorOfSteps(*drifting, 1, 5);
   EXPECT_TRUE(SameBits(Values(*plain), Values(*drifting)));
+}
+
+TEST(TorchTrainer, TheTransformerLearnsATextByHeart) {
+  const tests::DataFolder folder;
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "how much wood would a woodchuck chuck? ";
+  folder.Write("it.txt", text);
+  const auto data = ReadText(folder.path(), 16);
+  ASSERT_OK(data);
+  TrainingOptions options;
+  options.data.source = "text";
+  options.data.context = 16;
+  options.model.name = "transformer";
+  options.optimizer.batch = 8;
+  auto made = MakeTorchTrainer(options, *data);
+  ASSERT_OK(made);
+  Trainer& trainer = **made;
+  EXPECT_LT(Accuracy(trainer), 0.3);
+  const auto first = trainer.Step(1, kLearningRate);
+  ASSERT_OK(first);
+  EXPECT_EQ(first->samples, 8u);
+  EXPECT_EQ(first->predictions.all, 8u * 16);
+  Train(trainer, 2, 150);
+  EXPECT_GT(Accuracy(trainer), 0.8);
+  const auto counts = trainer.Evaluate(trainer.local(), 0, 1);
+  ASSERT_OK(counts);
+  EXPECT_EQ(counts->samples, trainer.Data().test_samples * 16);
+  EXPECT_EQ(trainer.Data().samples_by_class.size(), data->shape.classes);
+}
+
+TEST(TorchTrainer, LogisticRegressionLearnsSparseRows) {
+  const tests::DataFolder folder;
+  const auto rows = [](int count, std::uint64_t seed) {
+    RandomStream random(seed, Purpose::kDigit);
+    std::string text;
+    for (int i = 0; i < count; ++i) {
+      const std::uint32_t label = random.NextBelow(3);
+      absl::StrAppend(&text, label, " ", 1 + label, ":1 ", 10 + random.NextBelow(90), ":0.5\n");
+    }
+    return text;
+  };
+  folder.Write("train.svm", rows(600, 1));
+  folder.Write("test.svm", rows(100, 2));
+  const auto data = ReadLibsvm(folder.path());
+  ASSERT_OK(data);
+  TrainingOptions options;
+  options.data.source = "libsvm";
+  options.model.name = "logistic";
+  auto made = MakeTorchTrainer(options, *data);
+  ASSERT_OK(made);
+  EXPECT_EQ((*made)->layout().total, 3u * data->shape.input.columns + 3);
+  for (std::uint64_t step = 1; step <= 100; ++step) ASSERT_OK((*made)->Step(step, 0.05));
+  EXPECT_GT(Accuracy(**made), 0.99);
+  options.model.name = "lenet5";
+  EXPECT_THAT(MakeTorchTrainer(options, *data), tests::HasMessage("does not fit"));
+  options.model.name = "logistic";
+  options.data.drift = "rotate:5";
+  EXPECT_THAT(MakeTorchTrainer(options, *data), tests::HasMessage("as high as wide"));
 }
 
 TEST(TorchTrainer, DirichletShardsAreTheWorkersOwnInSize) {
