@@ -17,6 +17,7 @@
 
 #include "actors/averaging/drift_kernel_table.h"
 #include "actors/averaging/local_state.h"
+#include "actors/training/prediction_counts.h"
 #include "runtime/actor/protocol.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/ids.h"
@@ -268,6 +269,7 @@ struct Ready {
   float weight = 1;
   runtime::Hash128 root;
   double loss = 0;
+  PredictionCounts predictions;
   std::optional<CommittedDrift> drift;
   bool rests = false;  // It has not trained in this round, and was not meant to.
 };
@@ -300,6 +302,7 @@ struct Finished {
   double ring_seconds = 0;
   double evaluate_seconds = 0;
   std::uint64_t samples = 0;
+  PredictionCounts predictions;
 };
 
 struct Answer {
@@ -335,6 +338,7 @@ struct MemberStatus {
   float drift_squared = 0;
   runtime::Ledger sent;
   std::uint64_t samples = 0;
+  PredictionCounts predictions;
   bool orphan = false;
   std::uint32_t ring_received = 0;
   std::uint32_t ring_for_next = 0;

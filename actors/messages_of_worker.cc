@@ -54,6 +54,7 @@ void Answer::Encode(Wire::Builder wire) const {
                    Write(ready.root, group.initRoot());
                    group.setLoss(ready.loss);
                    group.setRests(ready.rests);
+                   Write(ready.predictions, group.initPredictions());
                    if (!ready.drift.has_value()) return;
                    group.setDriftRound(ready.drift->round);
                    group.setSquaredDrift(ready.drift->reading.squared_norm);
@@ -90,6 +91,7 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setRingSeconds(finished.ring_seconds);
                    group.setEvaluateSeconds(finished.evaluate_seconds);
                    group.setSamples(finished.samples);
+                   Write(finished.predictions, group.initPredictions());
                  },
              },
              body);
@@ -104,11 +106,13 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
       if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
         return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
       }
+      ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
       Ready ready{.purpose = purpose,
                   .step = group.getStep(),
                   .weight = group.getWeight(),
                   .root = Read(group.getRoot()),
                   .loss = group.getLoss(),
+                  .predictions = predictions,
                   .rests = group.getRests()};
       if (group.getDriftRound() != 0) {
         if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 ||
@@ -160,13 +164,15 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
       ASSIGN_OR_RETURN(const double wait, ReadSeconds(group.getWaitSeconds()));
       ASSIGN_OR_RETURN(const double ring, ReadSeconds(group.getRingSeconds()));
       ASSIGN_OR_RETURN(const double evaluate, ReadSeconds(group.getEvaluateSeconds()));
+      ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
       answer.body = Finished{.sent = Read(group.getSent()),
                              .dropped = Read(group.getDropped()),
                              .compute_seconds = compute,
                              .wait_seconds = wait,
                              .ring_seconds = ring,
                              .evaluate_seconds = evaluate,
-                             .samples = group.getSamples()};
+                             .samples = group.getSamples(),
+                             .predictions = predictions};
       return answer;
     }
   }
@@ -246,10 +252,12 @@ void MemberStatus::Encode(Wire::Builder wire) const {
   wire.setRingReceived(ring_received);
   wire.setRingForNext(ring_for_next);
   wire.setStepSeconds(step_seconds);
+  Write(predictions, wire.initPredictions());
 }
 
 absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
   ASSIGN_OR_RETURN(const double step_seconds, ReadSeconds(wire.getStepSeconds()));
+  ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(wire.getPredictions()));
   return MemberStatus{.fence = Read(wire.getFence()),
                       .last_order = wire.getLastOrder(),
                       .last_answer = wire.getLastAnswer(),
@@ -258,6 +266,7 @@ absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
                       .drift_squared = wire.getDriftSquared(),
                       .sent = Read(wire.getSent()),
                       .samples = wire.getSamples(),
+                      .predictions = predictions,
                       .orphan = wire.getOrphan(),
                       .ring_received = wire.getRingReceived(),
                       .ring_for_next = wire.getRingForNext(),

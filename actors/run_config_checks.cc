@@ -1,5 +1,6 @@
 #include "actors/run_config_checks.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <string>
 
 #include "actors/run_options.h"
+#include "actors/training/dataset.h"
 #include "actors/training/model_layout.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
@@ -55,6 +57,12 @@ absl::Status CheckOwnData(const DataSection& data) {
     return Conflict(absl::StrCat(own, " needs data, and data.source = \"none\" gives none"),
                     "leave data.placement out");
   }
+  if (data.source == DataSource::kText || data.source == DataSource::kLibsvm ||
+      data.source == DataSource::kTensors) {
+    return Conflict(absl::StrCat(own, " takes images, and data.source = \"", ToString(data.source),
+                                 "\" has none of a shape that all nodes know"),
+                    "set data.source = \"mnist\", the format of each node's files");
+  }
   if (data.source == DataSource::kDigits) {
     return Conflict(absl::StrCat(own, " needs data that differ from node to node, and those of ",
                                  "data.source = \"digits\" are drawn alike on each"),
@@ -77,6 +85,16 @@ absl::Status CheckOwnData(const DataSection& data) {
 absl::Status CheckData(const RunConfig& config) {
   if (config.data.placement == DataPlacement::kOwn) RETURN_IF_ERROR(CheckOwnData(config.data));
   const bool has_data = config.data.source != DataSource::kNone;
+  if (!has_data && config.data.drift != DataSection().drift) {
+    return Conflict(absl::StrCat("data.drift = \"", config.data.drift,
+                                 "\" needs data, and data.source = \"none\" gives none"),
+                    "leave data.drift out");
+  }
+  if (!has_data && absl::StartsWith(config.data.partition, "dirichlet")) {
+    return Conflict(absl::StrCat("data.partition = \"", config.data.partition,
+                                 "\" needs data, and data.source = \"none\" gives none"),
+                    "leave data.partition out");
+  }
   if (config.model.name == ModelName::kQuadratic) {
     if (!has_data) return absl::OkStatus();
     return Conflict(
@@ -190,9 +208,13 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
-  const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
-  if (WatchesDrifts(strategy.name) && strategy.estimator == EstimatorKind::kExact &&
-      parameters > kMostExactDimension) {
+  const TrainingOptions training = TrainingOptionsOf(config);
+  const bool exact = WatchesDrifts(strategy.name) && strategy.estimator == EstimatorKind::kExact;
+  const bool sized =
+      training.model.name == "quadratic" || ShapeOf(training.data.source).has_value();
+  // How many another source gives its model is seen when its files are read.
+  const std::uint64_t parameters = sized ? LayoutOf(training).trainable : 0;
+  if (exact && parameters > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
                      "and takes models up to ",
