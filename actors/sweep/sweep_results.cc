@@ -44,6 +44,8 @@ void Visit(Visitor& visit, SweepLine& line) {
 
 namespace {
 
+constexpr int kSchema = 1;
+
 Json ToJson(const SweepSettings& settings) {
   Json json = Json::object();
   for (const auto& [key, value] : settings) {
@@ -124,7 +126,7 @@ std::string Plain(const ConfigValue& value) {
 }  // namespace
 
 std::string ToJson(const SweepLine& line) {
-  Json json{{"schema", 1}, {"point", ToJson(line.point)}};
+  Json json{{"schema", kSchema}, {"point", ToJson(line.point)}};
   json["matched"] = line.matched.has_value() ? ToJson(*line.matched) : Json();
   json["state"] = line.result.has_value() ? "done" : "failed";
   json["error"] = line.error.has_value() ? ToJson(*line.error) : Json();
@@ -141,6 +143,15 @@ absl::StatusOr<SweepLine> SweepLineFromJson(std::string_view text) {
   if (json.is_null() || !json.contains("point") || !FromJson(json["point"], line.point)) {
     return absl::InvalidArgumentError("no line of a sweep");
   }
+  const Json schema = json.value("schema", Json());
+  if (schema.is_number_integer() && schema != kSchema) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("it has another schema than ", kSchema, ", which is what this version reads"));
+  }
+  const std::string state = TextOf(json, "state");
+  if (schema != kSchema || !json.contains("seed") || (state != "done" && state != "failed")) {
+    return absl::InvalidArgumentError("schema, seed or state is missing or of a wrong kind");
+  }
   const auto matched = json.find("matched");
   if (matched != json.end() && !matched->is_null() && !FromJson(*matched, line.matched.emplace())) {
     return absl::InvalidArgumentError("JSON member matched is of a wrong type");
@@ -150,8 +161,9 @@ absl::StatusOr<SweepLine> SweepLineFromJson(std::string_view text) {
   if (!reader.status().ok()) return reader.status();
   const auto error = json.find("error");
   if (error != json.end() && error->is_object()) line.error = ErrorFrom(*error);
-  if (line.result.has_value() == line.error.has_value()) {
-    return absl::InvalidArgumentError("a run has either a result or an error");
+  if (line.result.has_value() != (state == "done") ||
+      line.error.has_value() != (state == "failed")) {
+    return absl::InvalidArgumentError("a run that is done has a result, one that failed an error");
   }
   return line;
 }
@@ -183,6 +195,8 @@ void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
   line.error.reset();
   std::vector<double> intervals;
   std::uint64_t bytes = 0;
+  double first_step = 0;  // When it could begin: the last worker of those at the start had come.
+  bool has_begun = false;
   while (!jsonl.empty()) {
     const std::size_t end_of_line = jsonl.find('\n');
     const std::string text(jsonl.substr(0, end_of_line));
@@ -195,9 +209,12 @@ void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
       }
       continue;
     }
+    if (std::holds_alternative<JoinEvent>(event->what) && !has_begun) first_step = event->time;
     if (const auto* step = std::get_if<StepEvent>(&event->what)) {
+      has_begun = true;
       bytes = step->bytes_total;
     } else if (const auto* sync = std::get_if<SyncEvent>(&event->what)) {
+      has_begun = true;
       bytes = sync->bytes_total;
       intervals.push_back(static_cast<double>(sync->interval));
     } else if (const auto* tested = std::get_if<EvaluationEvent>(&event->what)) {
@@ -205,7 +222,7 @@ void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
                             .accuracy = tested->accuracy,
                             .loss = tested->test_loss,
                             .bytes = bytes,
-                            .t = event->time});
+                            .t = event->time - first_step});
     } else if (const auto* end = std::get_if<EndEvent>(&event->what)) {
       line.result = end->result;
       line.error = end->error;

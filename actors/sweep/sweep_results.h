@@ -26,7 +26,7 @@ struct SweepEvaluation {
   double accuracy = 0;  // 0..1.
   std::optional<double> loss;
   std::uint64_t bytes = 0;  // Sent by then by all, without those of evaluation.
-  double t = 0;             // Seconds since the run began.
+  double t = 0;             // Seconds since the first step.
 };
 
 // Steps between two synchronizations.
@@ -53,7 +53,7 @@ struct SweepLine {
 
 // {"schema":1,"point":{...},...} on one line, without its end.
 std::string ToJson(const SweepLine& line);
-// kInvalidArgument: no such object.
+// kInvalidArgument: no such object; kFailedPrecondition: of another schema than 1.
 absl::StatusOr<SweepLine> SweepLineFromJson(std::string_view text);
 
 // The lines of a results.jsonl. A torn last line is what a crash leaves, and is not there; `whole`,

@@ -61,8 +61,9 @@ TEST(SweepResults, ATornLastLineIsNotThereAndABrokenOneIsNamed) {
   ASSERT_OK(lines);
   EXPECT_EQ(lines->size(), 2u);
   EXPECT_EQ(whole, two.size());
-  for (const char* broken : {"{}", "7", "", "{\"point\":{\"a\":[1]}}", "{\"point\":{},\"seed\":-1}",
-                             "{\"point\":{},\"result\":null}"}) {
+  for (const char* broken :
+       {"{}", "7", "", "{\"schema\":2,\"point\":{}}", "{\"schema\":1,\"point\":{\"a\":[1]}}",
+        "{\"schema\":1,\"point\":{},\"seed\":-1}", "{\"schema\":1,\"point\":{},\"result\":null}"}) {
     lines = ReadSweepLines(two + broken + "\n", "r.jsonl");
     ASSERT_FALSE(lines.ok()) << broken;
     const runtime::UserError error = runtime::ToUserError(lines.status());
@@ -73,12 +74,16 @@ TEST(SweepResults, ATornLastLineIsNotThereAndABrokenOneIsNamed) {
 
 TEST(SweepResults, ReadsWhatARunPrinted) {
   std::string text = "a warning of some library\n";
+  for (const double came : {1.0, 1.5}) {
+    text += ToJson(RunEvent{.time = came, .what = JoinEvent{.node = "n"}}) + "\n";
+  }
   SyncEvent sync;
   for (const std::uint64_t interval : {10, 30, 20}) {
     sync.interval = interval;
     sync.bytes_total += 100;
-    text += ToJson(RunEvent{.time = 1, .what = sync}) + "\n";
+    text += ToJson(RunEvent{.time = 2, .what = sync}) + "\n";
   }
+  text += ToJson(RunEvent{.time = 2.2, .what = JoinEvent{.node = "later"}}) + "\n";
   text += ToJson(RunEvent{.time = 2.5, .what = EvaluationEvent{.step = 60, .accuracy = 0.5}});
   SweepLine line = Line(1, 1, 5);
   line.curve.clear();
@@ -98,7 +103,7 @@ TEST(SweepResults, ReadsWhatARunPrinted) {
   EXPECT_EQ(line.intervals.median, 20);
   ASSERT_EQ(line.curve.size(), 1u);
   EXPECT_EQ(line.curve[0].bytes, 300u);
-  EXPECT_EQ(line.curve[0].t, 2.5);
+  EXPECT_EQ(line.curve[0].t, 1.0);
 }
 
 TEST(SweepResults, TakesTheErrorThatARunEndedWith) {
