@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/run_options.h"
 #include "actors/worker.h"
 #include "runtime/base/failpoint.h"
 
