@@ -103,7 +103,7 @@ absl::Status CheckData(const RunConfig& config) {
         "set data.source = \"none\"");
   }
   if (!has_data) {
-    return Conflict(absl::StrCat("model.name = \"", ToString(config.model.name),
+    return Conflict(absl::StrCat("model.name = \"", NameOf(config.model),
                                  "\" needs data, but data.source = \"none\""),
                     "set data.source = \"digits\"");
   }
@@ -210,9 +210,11 @@ absl::Status CheckStrategy(const RunConfig& config) {
   }
   const TrainingOptions training = TrainingOptionsOf(config);
   const bool exact = WatchesDrifts(strategy.name) && strategy.estimator == EstimatorKind::kExact;
+  // How many another source gives its model is seen when its files are read; how many a
+  // TorchScript file has, the workers say, and refuse too many likewise.
   const bool sized =
-      training.model.name == "quadratic" || ShapeOf(training.data.source).has_value();
-  // How many another source gives its model is seen when its files are read.
+      training.model.name == "quadratic" ||
+      (config.model.name != ModelName::kTorchScript && ShapeOf(training.data.source).has_value());
   const std::uint64_t parameters = sized ? LayoutOf(training).trainable : 0;
   if (exact && parameters > kMostExactDimension) {
     return Conflict(

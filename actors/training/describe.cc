@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "actors/training/concept_drift.h"
+#include "actors/training/model_file.h"
 #include "actors/training/model_layout.h"
 #include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
@@ -33,12 +34,8 @@ absl::StatusOr<TrainingDescription> DescribeSamples(const TrainingOptions& optio
   ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
   ASSIGN_OR_RETURN(const LabelledData data, LoadData(options.data));
   RETURN_IF_ERROR(CheckDrift(drift, data.shape));
-  ASSIGN_OR_RETURN(const ModelPlan plan,
-                   PlanModel(options.model, data.shape.input, data.shape.classes));
   const std::vector<std::uint32_t> labels = LabelsOf(*data.train);
-  TrainingDescription description = {.parameters = plan.layout.trainable,
-                                     .total = plan.layout.total,
-                                     .train_samples = data.train->size(),
+  TrainingDescription description = {.train_samples = data.train->size(),
                                      .test_samples = data.test->size(),
                                      .data_fingerprint = data.train->Fingerprint()};
   ASSIGN_OR_RETURN(const std::vector<std::vector<std::uint32_t>> shards,
@@ -47,6 +44,11 @@ absl::StatusOr<TrainingDescription> DescribeSamples(const TrainingOptions& optio
     RETURN_IF_ERROR(CheckShard(shard.size(), options.optimizer.batch));
     description.samples.push_back(CountByClass(labels, shard, data.shape.classes));
   }
+  if (IsModelFile(options.model.name)) return description;  // For torch to say.
+  ASSIGN_OR_RETURN(const ModelPlan plan,
+                   PlanModel(options.model, data.shape.input, data.shape.classes));
+  description.parameters = plan.layout.trainable;
+  description.total = plan.layout.total;
   return description;
 }
 
@@ -62,6 +64,7 @@ absl::StatusOr<TrainingDescription> Describe(const TrainingOptions& options,
   } else if (!options.data.own) {
     return DescribeSamples(options, workers);
   }
+  if (IsModelFile(options.model.name)) return description;
   const Layout layout = LayoutOf(options);
   description.parameters = layout.trainable;
   description.total = layout.total;

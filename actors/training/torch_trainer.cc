@@ -12,8 +12,7 @@
 #include "actors/training/flat_optimizer.h"
 #include "actors/training/flat_vector.h"
 #include "actors/training/make_trainer.h"
-#include "actors/training/model_layout.h"
-#include "actors/training/models.h"
+#include "actors/training/model.h"
 #include "actors/training/partition.h"
 #include "actors/training/quadratic_trainer.h"
 #include "runtime/base/atomic_file.h"
@@ -97,11 +96,11 @@ std::uint64_t CountCorrect(const torch::Tensor& logits, const torch::Tensor& lab
 class TorchTrainer final : public Trainer {
  public:
   TorchTrainer(const TrainingOptions& options, const PartitionRule& partition,
-               const DriftRule& drift, ModelPlan plan, LabelledData data)
+               const DriftRule& drift, std::unique_ptr<Model> model, LabelledData data)
       : options_(options),
         partition_(partition),
         drift_(drift, data.shape, options.data.seed),
-        plan_(std::move(plan)),
+        model_(std::move(model)),
         data_(std::move(data)),
         labels_(LabelsOf(*data_.train)),
         fingerprint_(options.data.own ? 0 : data_.train->Fingerprint()),
@@ -112,7 +111,7 @@ class TorchTrainer final : public Trainer {
         batch_(options.optimizer.batch, data_.shape),
         evaluation_batch_size_(EvaluationBatch(data_.shape)),
         evaluation_batch_(evaluation_batch_size_, data_.shape) {
-    DrawInitialModel(layout_, options_.model, local_.span());
+    model_->SetInitial(local_.span());
     const Tensors gradients = TensorsOver(layout_, gradient_.data(), layout_.trainable);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       parameters_[i].set_requires_grad(true);
@@ -178,7 +177,7 @@ class TorchTrainer final : public Trainer {
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
     const absl::StatusOr<std::string> bytes =
         CatchTorch("saving the model",
-                   [&]() -> absl::StatusOr<std::string> { return ToTorchScript(plan_, model); });
+                   [&]() -> absl::StatusOr<std::string> { return model_->ToTorchScript(model); });
     RETURN_IF_ERROR(bytes.status());
     return runtime::ReplaceFile(path, *bytes);
   }
@@ -190,8 +189,9 @@ class TorchTrainer final : public Trainer {
     summary.train_samples = options_.data.own ? sampler_->shard().size() : labels_.size();
     const auto [begin, end] = TestSamples(0, 1);
     summary.test_samples = end - begin;
-    summary.sample_shape = {plan_.input.rows, plan_.input.columns};
-    if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
+    const ImageShape& shape = data_.shape.input;
+    summary.sample_shape = {shape.rows, shape.columns};
+    if (const std::uint32_t channels = shape.channels; channels > 1) {
       summary.sample_shape.insert(summary.sample_shape.begin(), channels);
     }
     const std::uint32_t classes = data_.shape.classes;
@@ -224,7 +224,7 @@ class TorchTrainer final : public Trainer {
   StepOutcome ComputeGradient(std::size_t count, std::uint64_t step) {
     RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
-    const torch::Tensor logits = Flat(Forward(plan_, batch_.inputs(count), parameters_, &dropout));
+    const torch::Tensor logits = Flat(model_->Train(batch_.inputs(count), parameters_, dropout));
     const torch::Tensor loss =
         torch::nll_loss(torch::log_softmax(logits, 1), batch_.targets(count));
     loss.backward();
@@ -237,13 +237,16 @@ class TorchTrainer final : public Trainer {
     return outcome;
   }
 
-  // Much of torch replaces a parameter's storage or gradient without a word.
+  // Much of torch replaces a parameter's storage or gradient without a word, and so may a file's
+  // forward.
   void CheckTensorsInPlace() const {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::uint64_t offset = layout_.entries[i].offset;
-      REQUIRE(parameters_[i].data_ptr<float>() == local_.data() + offset);
+      TORCH_CHECK(parameters_[i].data_ptr<float>() == local_.data() + offset,
+                  layout_.entries[i].name, " has left the vector of the model");
       if (offset >= layout_.trainable) continue;
-      REQUIRE(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset);
+      TORCH_CHECK(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset,
+                  layout_.entries[i].name, " has another gradient");
     }
   }
 
@@ -260,7 +263,7 @@ class TorchTrainer final : public Trainer {
         evaluation_batch_.Put(i, *data_.test, first + i, drift_);
       }
       const torch::Tensor logits =
-          Flat(Forward(plan_, evaluation_batch_.inputs(count), parameters));
+          Flat(model_->Predict(evaluation_batch_.inputs(count), parameters));
       const torch::Tensor labels = evaluation_batch_.targets(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
@@ -273,8 +276,8 @@ class TorchTrainer final : public Trainer {
   const TrainingOptions options_;
   const PartitionRule partition_;
   ConceptDrift drift_;
-  const ModelPlan plan_;
-  const Layout& layout_ = plan_.layout;
+  const std::unique_ptr<Model> model_;
+  const Layout& layout_ = model_->layout();
   const LabelledData data_;
   const std::vector<std::uint32_t> labels_;  // Of the training samples.
   const std::uint64_t fingerprint_;
@@ -290,6 +293,26 @@ class TorchTrainer final : public Trainer {
   Batch evaluation_batch_;
 };
 
+// Placed nowhere yet. `use` is what for.
+absl::StatusOr<std::unique_ptr<TorchTrainer>> BuildTrainer(const TrainingOptions& options,
+                                                           const ModelUse& use, LabelledData data) {
+  RETURN_IF_ERROR(ValidateTrainingOptions(options));
+  REQUIRE(options.model.name != "quadratic");
+  ASSIGN_OR_RETURN(const PartitionRule partition,
+                   ParsePartition(options.data.partition, options.optimizer.batch));
+  ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
+  RETURN_IF_ERROR(CheckDrift(drift, data.shape));
+  using Built = absl::StatusOr<std::unique_ptr<TorchTrainer>>;
+  return CatchTorch("building the model", [&]() -> Built {
+    at::set_num_threads(static_cast<int>(options.threads));
+    // The worker's log carries the warning that this returns; here only the limit matters.
+    LimitBlasThreads();
+    ASSIGN_OR_RETURN(std::unique_ptr<Model> model, MakeModel(options.model, use));
+    return std::make_unique<TorchTrainer>(options, partition, drift, std::move(model),
+                                          std::move(data));
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
@@ -299,22 +322,35 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
                                                           LabelledData data) {
+  const ModelUse use{data.shape.input, data.shape.classes, options.optimizer.batch};
+  ASSIGN_OR_RETURN(std::unique_ptr<TorchTrainer> trainer,
+                   BuildTrainer(options, use, std::move(data)));
+  RETURN_IF_ERROR(trainer->Place(Placement()));
+  return std::unique_ptr<Trainer>(std::move(trainer));
+}
+
+absl::StatusOr<Layout> LayoutOfModelFile(const TrainingOptions& options) {
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
-  REQUIRE(options.model.name != "quadratic");
-  ASSIGN_OR_RETURN(const PartitionRule partition,
-                   ParsePartition(options.data.partition, options.optimizer.batch));
-  ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
-  RETURN_IF_ERROR(CheckDrift(drift, data.shape));
-  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, data.shape.input, data.shape.classes));
-  return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
-    at::set_num_threads(static_cast<int>(options.threads));
-    // The worker's log carries the warning that this returns; here only the limit matters.
-    LimitBlasThreads();
-    std::unique_ptr<Trainer> trainer =
-        std::make_unique<TorchTrainer>(options, partition, drift, std::move(plan), std::move(data));
-    RETURN_IF_ERROR(trainer->Place(Placement()));
-    return trainer;
+  SampleShape shape;
+  if (const std::optional<ImageShape> known = ShapeOf(options.data.source)) {
+    shape.input = *known;
+  } else {
+    ASSIGN_OR_RETURN(const LabelledData data, LoadData(options.data));
+    shape = data.shape;
+  }
+  return CatchTorch("reading the model", [&]() -> absl::StatusOr<Layout> {
+    const ModelUse use{shape.input, shape.classes, options.optimizer.batch};
+    ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, MakeModel(options.model, use));
+    return model->layout();
   });
+}
+
+absl::StatusOr<EvaluationCounts> EvaluateModelFile(const TrainingOptions& options) {
+  ASSIGN_OR_RETURN(LabelledData data, LoadData(options.data));
+  const ModelUse use{data.shape.input, data.shape.classes, /*batch=*/0};
+  ASSIGN_OR_RETURN(const std::unique_ptr<TorchTrainer> trainer,
+                   BuildTrainer(options, use, std::move(data)));
+  return trainer->Evaluate(trainer->local(), 0, 1);
 }
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options) {

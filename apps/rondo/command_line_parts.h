@@ -42,6 +42,9 @@ absl::StatusOr<Command> ParseLeave(const Arguments& arguments, const Environment
 // command_line_evaluation.cc.
 absl::StatusOr<Command> ParseReport(const Arguments& arguments, const Environment& environment);
 
+// command_line_evaluation.cc.
+absl::StatusOr<Command> ParseEvaluate(const Arguments& arguments, const Environment& environment);
+
 }  // namespace apps
 
 #endif  // RONDO_APPS_RONDO_COMMAND_LINE_PARTS_H_

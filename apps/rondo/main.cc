@@ -50,6 +50,9 @@ struct Dispatch {
   absl::StatusOr<int> operator()(const ShowOptions& options) { return Show(options, output); }
   absl::StatusOr<int> operator()(const LeaveOptions& options) { return Leave(options, output); }
   absl::StatusOr<int> operator()(const ReportOptions& options) { return Report(options, output); }
+  absl::StatusOr<int> operator()(const EvaluateOptions& options) {
+    return Evaluate(options, output);
+  }
   absl::StatusOr<int> operator()(const BenchAllreduceOptions& options) {
     return BenchAllreduce(options, output);
   }

@@ -23,6 +23,7 @@ absl::StatusOr<int> Runs(const RunsOptions& options, Output& output);
 absl::StatusOr<int> Show(const ShowOptions& options, Output& output);
 absl::StatusOr<int> Leave(const LeaveOptions& options, Output& output);
 absl::StatusOr<int> Report(const ReportOptions& options, Output& output);
+absl::StatusOr<int> Evaluate(const EvaluateOptions& options, Output& output);
 absl::StatusOr<int> BenchAllreduce(const BenchAllreduceOptions& options, Output& output);
 absl::StatusOr<int> Version(const VersionOptions& options, Output& output);
 absl::StatusOr<int> Help(const HelpOptions& options, Output& output);
