@@ -35,6 +35,12 @@ absl::Status CheckAgrees(const std::string& who, const ReadyToRun& ready, const 
   }
   if (ready.layout_hash != others.layout_hash || ready.total != others.total ||
       ready.committed != others.committed) {
+    if (!rules.model_file.empty()) {
+      return MakeError(
+          "MODEL_FILE_DIFFERS", Exit::kIncompatible,
+          absl::StrCat(who, " hold different files model.name = \"", rules.model_file, "\""),
+          "give every machine the same file, byte for byte");
+    }
     return MakeError("LAYOUT_DIFFERS", Exit::kIncompatible,
                      absl::StrCat(who, " built models of different layouts"),
                      "run the same build of rondo on every machine");

@@ -439,7 +439,7 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .theta = summary.theta,
       .workers = summary.workers,
       .workers_final = summary.workers_final,
-      .model = ToString(config.model.name),
+      .model = NameOf(config.model),
       .parameters = summary.trainable,
       .data = ToString(config.data.source),
       .steps = summary.steps,

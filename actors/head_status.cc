@@ -85,7 +85,7 @@ json Head::RunJson() const {
   return {{"run_id", run_->id},
           {"state", StateName()},
           {"strategy", ToString(run_->config.strategy.name)},
-          {"model", ToString(run_->config.model.name)},
+          {"model", NameOf(run_->config.model)},
           {"step", monitor_ != nullptr ? monitor_->step() : run_->step},
           {"max_steps", run_->config.run.max_steps},
           {"syncs", run_->synchronizations},

@@ -144,9 +144,10 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
 absl::Status Monitor::CheckAgrees(const MemberBook& member) const {
   const std::string who = absl::StrCat("slot ", member.slot, " (node ", member.node.ShortName(),
                                        ") and ", reference_of_);
-  return actors::CheckAgrees(
-      who, *member.ready, *reference_,
-      {.placement = options_.config.data.placement, .initial_models = round_ == nullptr});
+  return actors::CheckAgrees(who, *member.ready, *reference_,
+                             {.placement = options_.config.data.placement,
+                              .initial_models = round_ == nullptr,
+                              .model_file = options_.config.model.file});
 }
 
 void Monitor::TryBegin() {

@@ -193,7 +193,7 @@ void SetDefault(ResolvedConfig& resolved, bool condition, const std::string& key
 // What the paper trains a model with.
 void FillInModel(ResolvedConfig& resolved) {
   ModelSection& model = resolved.config.model;
-  const std::string why = absl::StrCat("model.name = \"", ToString(model.name), "\"");
+  const std::string why = absl::StrCat("model.name = \"", NameOf(model), "\"");
   const bool dense = model.name == ModelName::kDenseNet121 || model.name == ModelName::kDenseNet201;
   SetDefault(resolved, model.name == ModelName::kVgg16s, "model.dropout", model.dropout, 0.5, why);
   SetDefault(resolved, dense, "model.dropout", model.dropout, 0.2, why);

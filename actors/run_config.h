@@ -85,12 +85,14 @@ enum class ModelName {
   kVgg16s,
   kDenseNet121,
   kDenseNet201,
-  kQuadratic
+  kQuadratic,
+  kTorchScript  // A file; ModelSection::file. Has no name of its own.
 };
 enum class Init { kGlorotUniform, kHeNormal };
 
 struct ModelSection {
   ModelName name = ModelName::kLenet5;
+  std::string file;                  // Of kTorchScript: NAME.pt (training/model_file.h).
   Init init = Init::kGlorotUniform;  // training/model_layout.h has the formulas.
   double dropout = 0;  // Of the model's dropout layers; the paper's rate unless given.
   // The rest is the quadratic model's: a bowl with a known minimum, trained without torch.
@@ -184,6 +186,8 @@ std::string ToString(DataSource value);
 std::string ToString(DataPlacement value);
 std::string ToString(BatchOrder value);
 std::string ToString(ModelName value);
+// model.name as it stands in the file: a name, or the path of a TorchScript file.
+std::string NameOf(const ModelSection& model);
 std::string ToString(Init value);
 std::string ToString(OptimizerName value);
 std::string ToString(Schedule value);

@@ -85,7 +85,7 @@ absl::Status CheckData(const RunConfig& config) {
         "set data.source = \"none\"");
   }
   if (!has_data) {
-    return Conflict(absl::StrCat("model.name = \"", ToString(config.model.name),
+    return Conflict(absl::StrCat("model.name = \"", NameOf(config.model),
                                  "\" needs data, but data.source = \"none\""),
                     "set data.source = \"digits\"");
   }
@@ -165,7 +165,9 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
-  const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
+  // How many parameters a TorchScript file has, the workers say, and refuse too many likewise.
+  const bool built_in = config.model.name != ModelName::kTorchScript;
+  const std::uint64_t parameters = built_in ? LayoutOf(TrainingOptionsOf(config)).trainable : 0;
   if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
       parameters > kMostExactDimension) {
     return Conflict(

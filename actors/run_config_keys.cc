@@ -4,13 +4,12 @@
 #include <absl/strings/str_cat.h>
 
 #include <charconv>
-#include <cmath>
 #include <type_traits>
 #include <utility>
 
 #include "actors/run_config_names.h"
+#include "actors/training/model_file.h"
 #include "runtime/base/nearest.h"
-#include "runtime/base/require.h"
 
 namespace actors {
 namespace {
@@ -340,8 +339,26 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Integer("data", "seed", RONDO_AT(data.seed), {0, INT64_MAX}));
 }
 
+// A name, or the path of a file; the rest of the rules are those of a name.
+ConfigKey ModelNameKey() {
+  ConfigKey key = Choice("model", "name", RONDO_AT(model.name), {"transformer"});
+  key.set = [names = key.set](RunConfig& config,
+                              const ConfigValue& value) -> std::optional<ConfigProblem> {
+    const std::string* text = std::get_if<std::string>(&value);
+    if (text == nullptr || !IsModelFile(*text)) return names(config, value);
+    std::optional<ConfigProblem> problem = CheckPath(*text);
+    if (!problem.has_value()) {
+      config.model.name = ModelName::kTorchScript;
+      config.model.file = *text;
+    }
+    return problem;
+  };
+  key.get = [](const RunConfig& config) -> ConfigValue { return NameOf(config.model); };
+  return key;
+}
+
 void AddModelKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("model", "name", RONDO_AT(model.name), {"transformer"}));
+  keys.push_back(ModelNameKey());
   keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
   keys.push_back(Number("model", "dropout", RONDO_AT(model.dropout), {0, 1, false, true}));
   keys.push_back(
@@ -418,45 +435,7 @@ void AddNetworkKeys(std::vector<ConfigKey>& keys) {
 
 #undef RONDO_AT
 
-// The shortest decimal that reads back to the same bits, marked as a float.
-std::string FloatLiteral(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  char digits[32];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
-  REQUIRE(error == std::errc());
-  std::string text(digits, end);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
-
-// A basic string of TOML.
-std::string TextLiteral(const std::string& text) {
-  std::string literal = "\"";
-  for (const char letter : text) {
-    const auto code = static_cast<unsigned char>(letter);
-    if (letter == '"' || letter == '\\') {
-      literal += '\\';
-      literal += letter;
-    } else if (code < 0x20 || code == 0x7F) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\u%04X", code);
-      literal += escape;
-    } else {
-      literal += letter;
-    }
-  }
-  return literal + "\"";
-}
-
 }  // namespace
-
-std::string ToTomlLiteral(const ConfigValue& value) {
-  if (const bool* is_on = std::get_if<bool>(&value)) return *is_on ? "true" : "false";
-  if (const std::int64_t* number = std::get_if<std::int64_t>(&value)) return absl::StrCat(*number);
-  if (const double* number = std::get_if<double>(&value)) return FloatLiteral(*number);
-  return TextLiteral(std::get<std::string>(value));
-}
 
 const std::vector<ConfigKey>& ConfigKeys() {
   static const std::vector<ConfigKey> keys = [] {

@@ -132,6 +132,9 @@ std::string ToString(DataSource value) { return NameOf(value); }
 std::string ToString(DataPlacement value) { return NameOf(value); }
 std::string ToString(BatchOrder value) { return NameOf(value); }
 std::string ToString(ModelName value) { return NameOf(value); }
+std::string NameOf(const ModelSection& model) {
+  return model.name == ModelName::kTorchScript ? model.file : ToString(model.name);
+}
 std::string ToString(Init value) { return NameOf(value); }
 std::string ToString(OptimizerName value) { return NameOf(value); }
 std::string ToString(Schedule value) { return NameOf(value); }

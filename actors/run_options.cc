@@ -64,7 +64,7 @@ LearningRateSchedule LearningRateScheduleOf(const RunConfig& config) {
 
 TrainingOptions TrainingOptionsOf(const RunConfig& config) {
   return {
-      .model = {.name = ToString(config.model.name),
+      .model = {.name = NameOf(config.model),
                 .init = ToString(config.model.init),
                 .dropout = config.model.dropout,
                 .seed = config.run.seed},

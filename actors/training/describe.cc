@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "actors/training/dataset.h"
+#include "actors/training/model_file.h"
 #include "actors/training/model_layout.h"
 #include "actors/training/partition.h"
 #include "actors/training/quadratic_trainer.h"
@@ -51,6 +52,7 @@ absl::StatusOr<TrainingDescription> Describe(const TrainingOptions& options,
   } else if (!options.data.own) {
     ASSIGN_OR_RETURN(description, DescribeImages(options, workers));
   }
+  if (IsModelFile(options.model.name)) return description;
   const Layout layout = LayoutOf(options);
   description.parameters = layout.trainable;
   description.total = layout.total;

@@ -13,6 +13,7 @@
 namespace actors {
 
 struct TrainingDescription {
+  // Both 0 of a TorchScript file, which only torch can read (training/make_trainer.h).
   std::uint64_t parameters = 0;     // d, the trainable floats.
   std::uint64_t total = 0;          // With floating-point buffers: what rides in the ring.
   std::uint64_t train_samples = 0;  // In the whole set.

@@ -13,6 +13,7 @@ std::uint64_t Layout::Hash() const {
     words.insert(words.end(), entry.shape.begin(), entry.shape.end());
     words.push_back(entry.offset);
   }
+  if (file_hash != 0) words.push_back(file_hash);
   return runtime::HashBytes(words.data(), words.size() * sizeof(words[0]));
 }
 

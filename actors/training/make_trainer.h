@@ -19,6 +19,14 @@ namespace actors {
 // ValidateTrainingOptions and LoadDataset; MODEL_NEEDS_TORCH; kInternal if torch threw.
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options);
 
+// Of the TorchScript file options.model.name, which must be one that can be trained on samples of
+// data.source. Reads no data. Errors: MODEL_NOT_FOUND, MODEL_UNREADABLE and MODEL_DOES_NOT_FIT,
+// exit 8; those of ValidateTrainingOptions; MODEL_NEEDS_TORCH.
+absl::StatusOr<Layout> LayoutOfModelFile(const TrainingOptions& options);
+
+// Tests that file as it is on the whole test set. Errors: the same, and those of LoadDataset.
+absl::StatusOr<EvaluationCounts> EvaluateModelFile(const TrainingOptions& options);
+
 }  // namespace actors
 
 #endif  // RONDO_ACTORS_TRAINING_MAKE_TRAINER_H_

@@ -12,8 +12,7 @@
 #include "actors/training/flat_optimizer.h"
 #include "actors/training/flat_vector.h"
 #include "actors/training/make_trainer.h"
-#include "actors/training/model_layout.h"
-#include "actors/training/models.h"
+#include "actors/training/model.h"
 #include "actors/training/partition.h"
 #include "actors/training/quadratic_trainer.h"
 #include "runtime/base/atomic_file.h"
@@ -75,20 +74,20 @@ class Batch {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const TrainingOptions& options, PartitionRule rule, ModelPlan plan,
+  TorchTrainer(const TrainingOptions& options, PartitionRule rule, std::unique_ptr<Model> model,
                std::shared_ptr<const Dataset> dataset)
       : options_(options),
         rule_(rule),
-        plan_(std::move(plan)),
+        model_(std::move(model)),
         dataset_(std::move(dataset)),
         fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
         local_(layout_.total),
         gradient_(layout_.trainable),
         parameters_(TensorsOver(layout_, local_.data())),
         optimizer_(options.optimizer, layout_.trainable),
-        batch_(options.optimizer.batch, plan_.input),
-        evaluation_batch_(kEvaluationBatch, plan_.input) {
-    DrawInitialModel(layout_, options_.model, local_.span());
+        batch_(options.optimizer.batch, dataset_->train.shape),
+        evaluation_batch_(kEvaluationBatch, dataset_->train.shape) {
+    model_->SetInitial(local_.span());
     const Tensors gradients = TensorsOver(layout_, gradient_.data(), layout_.trainable);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       parameters_[i].set_requires_grad(true);
@@ -151,7 +150,7 @@ class TorchTrainer final : public Trainer {
   absl::Status Save(absl::Span<const float> model, const std::string& path) override {
     const absl::StatusOr<std::string> bytes =
         CatchTorch("saving the model",
-                   [&]() -> absl::StatusOr<std::string> { return ToTorchScript(plan_, model); });
+                   [&]() -> absl::StatusOr<std::string> { return model_->ToTorchScript(model); });
     RETURN_IF_ERROR(bytes.status());
     return runtime::ReplaceFile(path, *bytes);
   }
@@ -163,8 +162,9 @@ class TorchTrainer final : public Trainer {
     summary.train_samples = options_.data.own ? sampler_->shard().size() : dataset_->train.size();
     const auto [begin, end] = TestSamples(0, 1);
     summary.test_samples = end - begin;
-    summary.sample_shape = {plan_.input.rows, plan_.input.columns};
-    if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
+    const ImageShape& shape = dataset_->train.shape;
+    summary.sample_shape = {shape.rows, shape.columns};
+    if (const std::uint32_t channels = shape.channels; channels > 1) {
       summary.sample_shape.insert(summary.sample_shape.begin(), channels);
     }
     summary.shard_samples_by_class =
@@ -192,20 +192,23 @@ class TorchTrainer final : public Trainer {
   float ComputeGradient(std::size_t count, std::uint64_t step) {
     RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
-    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_, &dropout);
+    const torch::Tensor logits = model_->Train(batch_.images(count), parameters_, dropout);
     const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
     loss.backward();
     CheckTensorsInPlace();
     return loss.item<float>();
   }
 
-  // Much of torch replaces a parameter's storage or gradient without a word.
+  // Much of torch replaces a parameter's storage or gradient without a word, and so may a file's
+  // forward.
   void CheckTensorsInPlace() const {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const std::uint64_t offset = layout_.entries[i].offset;
-      REQUIRE(parameters_[i].data_ptr<float>() == local_.data() + offset);
+      TORCH_CHECK(parameters_[i].data_ptr<float>() == local_.data() + offset,
+                  layout_.entries[i].name, " has left the vector of the model");
       if (offset >= layout_.trainable) continue;
-      REQUIRE(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset);
+      TORCH_CHECK(parameters_[i].grad().data_ptr<float>() == gradient_.data() + offset,
+                  layout_.entries[i].name, " has another gradient");
     }
   }
 
@@ -221,7 +224,7 @@ class TorchTrainer final : public Trainer {
       for (std::size_t i = 0; i < count; ++i) {
         evaluation_batch_.Put(i, dataset_->test, first + i);
       }
-      const torch::Tensor logits = Forward(plan_, evaluation_batch_.images(count), parameters);
+      const torch::Tensor logits = model_->Predict(evaluation_batch_.images(count), parameters);
       const torch::Tensor labels = evaluation_batch_.labels(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
@@ -234,8 +237,8 @@ class TorchTrainer final : public Trainer {
 
   const TrainingOptions options_;
   const PartitionRule rule_;
-  const ModelPlan plan_;
-  const Layout& layout_ = plan_.layout;
+  const std::unique_ptr<Model> model_;
+  const Layout& layout_ = model_->layout();
   const std::shared_ptr<const Dataset> dataset_;
   const std::uint64_t fingerprint_;
   FlatVector local_;
@@ -249,23 +252,49 @@ class TorchTrainer final : public Trainer {
   Batch evaluation_batch_;
 };
 
+// Placed nowhere yet. `use` is what for.
+absl::StatusOr<std::unique_ptr<TorchTrainer>> BuildTrainer(const TrainingOptions& options,
+                                                           const ModelUse& use,
+                                                           std::shared_ptr<const Dataset> dataset) {
+  RETURN_IF_ERROR(ValidateTrainingOptions(options));
+  REQUIRE(options.model.name != "quadratic");
+  ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  using Built = absl::StatusOr<std::unique_ptr<TorchTrainer>>;
+  return CatchTorch("building the model", [&]() -> Built {
+    at::set_num_threads(static_cast<int>(options.threads));
+    // The worker's log carries the warning that this returns; here only the limit matters.
+    LimitBlasThreads();
+    ASSIGN_OR_RETURN(std::unique_ptr<Model> model, MakeModel(options.model, use));
+    return std::make_unique<TorchTrainer>(options, rule, std::move(model), std::move(dataset));
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
                                                           std::shared_ptr<const Dataset> dataset) {
+  const ModelUse use{dataset->train.shape, kImageClasses, options.optimizer.batch};
+  ASSIGN_OR_RETURN(std::unique_ptr<TorchTrainer> trainer,
+                   BuildTrainer(options, use, std::move(dataset)));
+  RETURN_IF_ERROR(trainer->Place(Placement()));
+  return std::unique_ptr<Trainer>(std::move(trainer));
+}
+
+absl::StatusOr<Layout> LayoutOfModelFile(const TrainingOptions& options) {
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
-  REQUIRE(options.model.name != "quadratic");
-  ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
-  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, dataset->train.shape));
-  return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
-    at::set_num_threads(static_cast<int>(options.threads));
-    // The worker's log carries the warning that this returns; here only the limit matters.
-    LimitBlasThreads();
-    std::unique_ptr<Trainer> trainer =
-        std::make_unique<TorchTrainer>(options, rule, std::move(plan), std::move(dataset));
-    RETURN_IF_ERROR(trainer->Place(Placement()));
-    return trainer;
+  return CatchTorch("reading the model", [&]() -> absl::StatusOr<Layout> {
+    const ModelUse use{ShapeOf(options.data.source), kImageClasses, options.optimizer.batch};
+    ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, MakeModel(options.model, use));
+    return model->layout();
   });
+}
+
+absl::StatusOr<EvaluationCounts> EvaluateModelFile(const TrainingOptions& options) {
+  ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, LoadDataset(options.data));
+  const ModelUse use{dataset->test.shape, kImageClasses, /*batch=*/0};
+  ASSIGN_OR_RETURN(const std::unique_ptr<TorchTrainer> trainer,
+                   BuildTrainer(options, use, std::move(dataset)));
+  return trainer->Evaluate(trainer->local(), 0, 1);
 }
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options) {

@@ -35,8 +35,9 @@ struct Layout {
   std::vector<LayoutEntry> entries;  // In order of offset, without gaps.
   std::uint64_t trainable = 0;       // d, in floats.
   std::uint64_t total = 0;           // In floats, >= d.
+  std::uint64_t file_hash = 0;       // XXH3 of the TorchScript file that it is of; 0: built in.
 
-  // Over names, shapes and offsets: members of a run must agree on it.
+  // Over names, shapes, offsets and the file: members of a run must agree on it.
   std::uint64_t Hash() const;
 };
 

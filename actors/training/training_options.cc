@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "actors/training/dataset.h"
+#include "actors/training/model_file.h"
 #include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
 #include "runtime/base/error.h"
@@ -68,7 +69,17 @@ absl::Status ValidateOwnData(const DataOptions& data) {
   return CheckRange("--part", data.part, 0, data.parts);
 }
 
+// A file has its own initial values and its own dropout, and what it takes is seen when it is read.
+absl::Status CheckModelFile(const ModelOptions& model) {
+  if (model.dropout != 0) {
+    return Refuse("model.dropout", absl::StrCat(model.dropout), "nothing with a TorchScript file");
+  }
+  if (model.init == ModelOptions().init) return absl::OkStatus();
+  return Refuse("model.init", "\"" + model.init + "\"", "nothing with a TorchScript file");
+}
+
 absl::Status CheckModel(const TrainingOptions& options) {
+  if (IsModelFile(options.model.name)) return CheckModelFile(options.model);
   ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(options.model, ShapeOf(options.data.source)));
   // The variance of one value, as torch's running one is computed, is 0 / 0.
   if (plan.layout.total == plan.layout.trainable || options.optimizer.batch > 1) {
@@ -80,9 +91,11 @@ absl::Status CheckModel(const TrainingOptions& options) {
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(CheckName(
-      "model.name", options.model.name,
-      {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201", "quadratic"}));
+  if (!IsModelFile(options.model.name)) {
+    RETURN_IF_ERROR(CheckName(
+        "model.name", options.model.name,
+        {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201", "quadratic"}));
+  }
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(CheckRange("model.dropout", options.model.dropout, 0, 1));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));

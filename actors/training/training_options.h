@@ -11,7 +11,7 @@
 namespace actors {
 
 struct ModelOptions {
-  std::string name = "lenet5";          // One of PlanModel, or "quadratic".
+  std::string name = "lenet5";          // One of PlanModel, "quadratic", or NAME.pt.
   std::string init = "glorot_uniform";  // "glorot_uniform" | "he_normal".
   double dropout = 0;                   // Rate of the model's dropout layers, if it has some.
   std::uint64_t seed = 0;               // run.seed: draws the initial model and the batches.

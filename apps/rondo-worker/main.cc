@@ -22,6 +22,7 @@
 #include "actors/training/blas.h"
 #include "actors/training/make_trainer.h"
 #include "actors/worker.h"
+#include "apps/rondo-worker/questions.h"
 #include "runtime/actor/node.h"
 #include "runtime/actor/node_thread.h"
 #include "runtime/actor/thread_executor.h"
@@ -179,9 +180,12 @@ int TellOfOurselves() {
 int Main(int argc, char** argv) {
   Options options;
   bool check = false;
+  std::string describe, evaluate;
   CLI::App app("One worker process of a Rondo cluster; started by rondo run and rondo join.");
   app.add_option("--head", options.head, "HOST:PORT of the head");
   app.add_flag("--check", check, "tell version and BLAS, and end");
+  app.add_option("--describe", describe, "tell the size of the model of this config, and end");
+  app.add_option("--evaluate", evaluate, "test the model file of this config, and end");
   app.add_option("--name", options.name, "what people call this worker");
   app.add_option("--folder", options.folder, "where scratch files go");
   app.add_option("--slot", options.slot, "the slot that this worker wishes for");
@@ -198,6 +202,8 @@ int Main(int argc, char** argv) {
     return code == 0 ? 0 : static_cast<int>(runtime::Exit::kUsage);
   }
   if (check) return TellOfOurselves();
+  if (!describe.empty()) return DescribeModel(describe, ComputeThreads());
+  if (!evaluate.empty()) return EvaluateModel(evaluate, ComputeThreads());
   if (options.head.empty()) {
     std::fprintf(stderr, "rondo-worker needs --head HOST:PORT\n");
     return static_cast<int>(runtime::Exit::kUsage);

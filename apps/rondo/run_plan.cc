@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/run_options.h"
+#include "apps/rondo/ask_worker.h"
 #include "apps/rondo/format.h"
 #include "runtime/base/status.h"
 
@@ -102,9 +103,14 @@ absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
 
 absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config) {
   RunPlan plan{.theta_is_given = config.strategy.theta.has_value()};
-  // Describe needs no torch, so there is no need to ask a worker process.
+  // Describe needs no torch; what a TorchScript file holds only a worker process can tell.
   ASSIGN_OR_RETURN(plan.training,
                    actors::Describe(actors::TrainingOptionsOf(config), config.run.workers));
+  if (config.model.name == actors::ModelName::kTorchScript) {
+    ASSIGN_OR_RETURN(const nlohmann::json model, AskWorker("--describe", config));
+    plan.training.parameters = model.value("parameters", std::uint64_t{0});
+    plan.training.total = model.value("total", std::uint64_t{0});
+  }
   if (!config.strategy.tune_theta) {
     plan.theta = actors::ThetaFor(config, plan.training.parameters);
   }

@@ -38,7 +38,8 @@ struct RunPlan {
 absl::StatusOr<actors::ResolvedConfig> ResolveConfig(
     const std::string& path, const std::vector<actors::ConfigOverride>& overrides);
 
-// Reads or draws the data. Errors: those of actors::Describe.
+// Reads or draws the data. Errors: those of actors::Describe and, with a TorchScript file, which a
+// worker process reads, of AskWorker. On the main thread.
 absl::StatusOr<RunPlan> PlanRun(const actors::RunConfig& config);
 
 std::string RenderPlan(const RunPlan& plan, const actors::RunConfig& config);

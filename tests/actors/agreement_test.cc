@@ -36,6 +36,16 @@ TEST(Agreement, WhoBuiltTheSameAgreesWhereverTheDataLie) {
   }
 }
 
+TEST(Agreement, AModelFileMustBeTheSameAtAnyTime) {
+  ReadyToRun ready = SomeReady();
+  ready.layout_hash = 7;
+  const runtime::UserError error =
+      ErrorOf(ready, {.initial_models = false, .model_file = "models/net.pt"});
+  EXPECT_EQ(error.code, "MODEL_FILE_DIFFERS");
+  EXPECT_EQ(error.exit, runtime::Exit::kIncompatible);
+  EXPECT_THAT(error.message, HasSubstr("models/net.pt"));
+}
+
 TEST(Agreement, CommonDataMustBeTheSame) {
   ReadyToRun ready = SomeReady();
   ready.data_fingerprint = 7;

@@ -351,6 +351,17 @@ TEST(RunConfig, ADenseNetIsThePapersUnlessItIsTold) {
   EXPECT_EQ(given->model.dropout, 0.0);
 }
 
+TEST(RunConfig, AModelMayBeTheFileOfANode) {
+  const auto resolved = ResolveRunConfig(FromText("[model]\nname = \"models/net.pt\"\n"));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->config.model.name, ModelName::kTorchScript);
+  EXPECT_EQ(resolved->config.model.file, "models/net.pt");
+  EXPECT_EQ(NameOf(resolved->config.model), "models/net.pt");
+  const auto again = ParseRunConfig(ToToml(resolved->config), "printed");
+  ASSERT_OK(again);
+  EXPECT_EQ(again->model.file, "models/net.pt");
+}
+
 TEST(RunConfig, PrintedConfigWithOriginsReadsBackToo) {
   ConfigSources sources = FromText("[run]\nseed = 7\n");
   sources.overrides = {{"strategy.theta", "0.5", "--set"}};

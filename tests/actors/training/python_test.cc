@@ -2,8 +2,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <cstring>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +9,7 @@
 #include "actors/training/digits.h"
 #include "actors/training/models.h"
 #include "actors/training/torch_trainer.h"
-#include "tests/support/shell.h"
+#include "tests/support/python_logits.h"
 #include "tests/support/status_matchers.h"
 
 namespace actors {
@@ -25,21 +23,6 @@ torch::Tensor ImagesOf(const ImageSet& set) {
     images.data_ptr<float>()[i] = static_cast<float>(set.pixels[i]) / 255.0f;
   }
   return images;
-}
-
-void WriteFloats(const std::string& path, const torch::Tensor& tensor) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(tensor.data_ptr<float>()),
-             static_cast<std::streamsize>(tensor.numel() * sizeof(float)));
-}
-
-torch::Tensor ReadLogits(const std::string& path) {
-  const std::string bytes = tests::ReadWholeFile(path);
-  torch::Tensor logits = torch::empty({static_cast<std::int64_t>(kImages), 10});
-  EXPECT_EQ(bytes.size(), logits.numel() * sizeof(float));
-  std::memcpy(logits.data_ptr<float>(), bytes.data(),
-              std::min(bytes.size(), logits.numel() * sizeof(float)));
-  return logits;
 }
 
 class InPython : public testing::TestWithParam<const char*> {};
@@ -56,15 +39,9 @@ TEST_P(InPython, ASavedModelPredictsWhatItDidHere) {
   const std::string base = testing::TempDir() + "rondo_python_" + GetParam();
   ASSERT_OK((*trainer)->Save((*trainer)->local(), base + ".pt"));
   const torch::Tensor images = ImagesOf(set->test);
-  WriteFloats(base + ".images", images);
-
-  const tests::ShellResult python = tests::RunInShell(
-      RONDO_SOURCE_DIR, "OMP_NUM_THREADS=1 /usr/bin/python3 tests/tools/predict.py '" + base +
-                            ".pt' '" + base + ".images' '" + base + ".logits'");
-  ASSERT_EQ(python.exit_code, 0) << python.err
-                                 << "\n(python3-torch comes by: deploy/install-packages test)";
-
-  const torch::Tensor theirs = ReadLogits(base + ".logits");
+  std::vector<float> logits = tests::LogitsInPython(base + ".pt", set->test);
+  const torch::Tensor theirs =
+      torch::from_blob(logits.data(), {static_cast<std::int64_t>(kImages), 10});
   const torch::NoGradGuard no_gradient;
   const auto plan = PlanModel(options.model, ImageShape());
   ASSERT_OK(plan);

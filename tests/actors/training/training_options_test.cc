@@ -16,6 +16,12 @@ namespace {
 
 TEST(TrainingOptions, DefaultsAreValid) { EXPECT_OK(ValidateTrainingOptions(TrainingOptions())); }
 
+TEST(TrainingOptions, AModelMayBeAFile) {
+  TrainingOptions options;
+  options.model.name = "models/net.pt";
+  EXPECT_OK(ValidateTrainingOptions(options));
+}
+
 TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
   struct Case {
     const char* key;
@@ -48,6 +54,9 @@ TEST(TrainingOptions, ABadValueIsRefusedWithItsKey) {
        }},
       {"model.name", [](TrainingOptions& o) { o.model.name = "densenet121"; }},
       {"model.dropout", [](TrainingOptions& o) { o.model.dropout = 0.5; }},
+      {"model.dropout", [](TrainingOptions& o) { o.model.name = "net.pt", o.model.dropout = 0.5; }},
+      {"model.init",
+       [](TrainingOptions& o) { o.model.name = "net.pt", o.model.init = "he_normal"; }},
       {"quadratic.dimension",
        [](TrainingOptions& o) { o.model.name = "quadratic", o.quadratic.dimension = 0; }},
       {"quadratic.step_time_seconds",
