@@ -272,6 +272,7 @@ constexpr Verb kVerbs[] = {
     {"stop", "end a run in order", ParseStop},
     {"runs", "list the runs of a head", ParseRuns},
     {"show", "show one run; fetch its model", ParseShow},
+    {"evaluate", "test a saved model", ParseEvaluate},
     {"leave", "take a worker or a machine out of a cluster", ParseLeave},
     {"down", "stop a cluster", ParseDown},
     {"bench", "measure this machine", ParseBench},

@@ -34,6 +34,9 @@ absl::StatusOr<Command> ParseRuns(const Arguments& arguments, const Environment&
 absl::StatusOr<Command> ParseShow(const Arguments& arguments, const Environment& environment);
 absl::StatusOr<Command> ParseLeave(const Arguments& arguments, const Environment& environment);
 
+// command_line_evaluation.cc.
+absl::StatusOr<Command> ParseEvaluate(const Arguments& arguments, const Environment& environment);
+
 }  // namespace apps
 
 #endif  // RONDO_APPS_RONDO_COMMAND_LINE_PARTS_H_

@@ -48,6 +48,9 @@ struct Dispatch {
   absl::StatusOr<int> operator()(const RunsOptions& options) { return Runs(options, output); }
   absl::StatusOr<int> operator()(const ShowOptions& options) { return Show(options, output); }
   absl::StatusOr<int> operator()(const LeaveOptions& options) { return Leave(options, output); }
+  absl::StatusOr<int> operator()(const EvaluateOptions& options) {
+    return Evaluate(options, output);
+  }
   absl::StatusOr<int> operator()(const BenchAllreduceOptions& options) {
     return BenchAllreduce(options, output);
   }

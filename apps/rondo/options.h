@@ -92,6 +92,12 @@ struct LeaveOptions {
   runtime::Duration timeout = std::chrono::minutes(2);
 };
 
+struct EvaluateOptions {
+  std::string model;   // A TorchScript file, or a run's folder.
+  std::string source;  // As data.source; empty: that of the run.
+  std::string dir;     // As data.dir; empty: not given.
+};
+
 struct BenchAllreduceOptions {
   std::uint32_t workers = 4;
   std::uint64_t elements = 1'000'000;  // Floats.
@@ -111,7 +117,7 @@ struct Command {
   OutputOptions output;
   std::variant<RunOptions, HeadOptions, JoinOptions, StatusOptions, CheckOptions, DownOptions,
                StopOptions, RunsOptions, ShowOptions, LeaveOptions, BenchAllreduceOptions,
-               VersionOptions, HelpOptions>
+               VersionOptions, HelpOptions, EvaluateOptions>
       options;
 };
 

@@ -21,6 +21,7 @@ absl::StatusOr<int> Stop(const StopOptions& options, Output& output);
 absl::StatusOr<int> Runs(const RunsOptions& options, Output& output);
 absl::StatusOr<int> Show(const ShowOptions& options, Output& output);
 absl::StatusOr<int> Leave(const LeaveOptions& options, Output& output);
+absl::StatusOr<int> Evaluate(const EvaluateOptions& options, Output& output);
 absl::StatusOr<int> BenchAllreduce(const BenchAllreduceOptions& options, Output& output);
 absl::StatusOr<int> Version(const VersionOptions& options, Output& output);
 absl::StatusOr<int> Help(const HelpOptions& options, Output& output);

@@ -124,6 +124,10 @@ const GoldenCase kGoldenCases[] = {
     {"bench_bad_elements", "bench allreduce --elements 1e6"},
     {"bench_bad_repeats_json", "bench allreduce --repeats 0 --json"},
     {"bench_bad_transport", "bench allreduce --transport udp"},
+    {"evaluate_help", "evaluate --help"},
+    {"evaluate_no_model_json", "evaluate --json"},
+    {"evaluate_not_found_json", "evaluate no-such.pt --data digits --json"},
+    {"evaluate_no_run", "evaluate apps"},
     {"version_extra_json", "version 2 --json"},
 };
 
