@@ -97,36 +97,41 @@ void Answer::Encode(Wire::Builder wire) const {
              body);
 }
 
+namespace {
+
+absl::StatusOr<Ready> ReadReady(schema::Answer::Ready::Reader group) {
+  ASSIGN_OR_RETURN(const RingPurpose purpose, Read(group.getPurpose()));
+  if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
+    return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
+  }
+  ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
+  Ready ready{.purpose = purpose,
+              .step = group.getStep(),
+              .weight = group.getWeight(),
+              .root = Read(group.getRoot()),
+              .loss = group.getLoss(),
+              .predictions = predictions,
+              .rests = group.getRests()};
+  if (group.getDriftRound() == 0) return ready;
+  if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 || group.getSquaredEnd() < 0) {
+    return absl::InvalidArgumentError("a square is negative");
+  }
+  ready.drift = {.round = group.getDriftRound(),
+                 .reading = {.squared_norm = group.getSquaredDrift(),
+                             .along_mean = group.getDriftAlongMean(),
+                             .squared_mean = group.getSquaredMean()},
+                 .squared_end = group.getSquaredEnd(),
+                 .projection_end = group.getProjectionEnd()};
+  return ready;
+}
+
+}  // namespace
+
 absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
   Answer answer{.fence = Read(wire.getFence()), .number = wire.getNumber()};
   switch (wire.which()) {
     case Wire::READY: {
-      const auto group = wire.getReady();
-      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(group.getPurpose()));
-      if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
-        return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
-      }
-      ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
-      Ready ready{.purpose = purpose,
-                  .step = group.getStep(),
-                  .weight = group.getWeight(),
-                  .root = Read(group.getRoot()),
-                  .loss = group.getLoss(),
-                  .predictions = predictions,
-                  .rests = group.getRests()};
-      if (group.getDriftRound() != 0) {
-        if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 ||
-            group.getSquaredEnd() < 0) {
-          return absl::InvalidArgumentError("a square is negative");
-        }
-        ready.drift = {.round = group.getDriftRound(),
-                       .reading = {.squared_norm = group.getSquaredDrift(),
-                                   .along_mean = group.getDriftAlongMean(),
-                                   .squared_mean = group.getSquaredMean()},
-                       .squared_end = group.getSquaredEnd(),
-                       .projection_end = group.getProjectionEnd()};
-      }
-      answer.body = ready;
+      ASSIGN_OR_RETURN(answer.body, ReadReady(wire.getReady()));
       return answer;
     }
     case Wire::DONE: {

@@ -296,7 +296,6 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(assign->slot, 3u);
   EXPECT_EQ(assign->config, "[run]\n");
   EXPECT_EQ(Number(assign->monitor), 4u);
-
   const ReadyToRun ready = SomeReadyToRun();
   const auto same = ThereAndBack(ready);
   ASSERT_OK(same);
