@@ -395,7 +395,8 @@ void Head::OnSynchronized(std::uint64_t run, const Synchronized& event) {
             .ring_bytes = ring - run_->ring_bytes,
             .bytes_total = event.sent.Total() - event.sent.Of(runtime::Traffic::kEvaluation),
             .drifts = TakeDrifts(event),
-            .variance_added = event.variance_added}});
+            .variance_added = event.variance_added,
+            .prequential_error = event.predictions.Error()}});
   run_->ring_bytes = ring;
   run_->last_sync_step = event.step;
   run_->step = event.step;
@@ -448,6 +449,7 @@ RunResult Head::ResultOf(const RunSummary& summary) const {
       .reached_step = summary.reached_step,
       .evaluated = ToString(config.run.evaluate),
       .train_loss = summary.train_loss,
+      .prequential_error = summary.predictions.Error(),
       .bytes = summary.sent,
       .bytes_paper = PaperBytes(SyncPolicyOptionsOf(config, summary.trainable, /*samples=*/0),
                                 summary.trainable, summary.paper_counts),

@@ -76,6 +76,18 @@ runtime::Drops Read(schema::Dropped::Reader wire) {
           .route = wire.getRoute()};
 }
 
+void Write(const PredictionCounts& predictions, schema::Predictions::Builder wire) {
+  wire.setCorrect(predictions.correct);
+  wire.setAll(predictions.all);
+}
+
+absl::StatusOr<PredictionCounts> Read(schema::Predictions::Reader wire) {
+  if (wire.getCorrect() > wire.getAll()) {
+    return absl::InvalidArgumentError("more correct predictions than predictions");
+  }
+  return PredictionCounts{.correct = wire.getCorrect(), .all = wire.getAll()};
+}
+
 // Seconds go into deadlines, where what is no number or too large would overflow.
 absl::StatusOr<double> ReadSeconds(double seconds) {
   if (seconds >= 0 && seconds <= kMaxSeconds) return seconds;

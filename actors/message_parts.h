@@ -36,6 +36,8 @@ void Write(const runtime::Ledger& ledger, schema::Bytes::Builder wire);
 runtime::Ledger Read(schema::Bytes::Reader wire);
 void Write(const runtime::Drops& drops, schema::Dropped::Builder wire);
 runtime::Drops Read(schema::Dropped::Reader wire);
+void Write(const PredictionCounts& predictions, schema::Predictions::Builder wire);
+absl::StatusOr<PredictionCounts> Read(schema::Predictions::Reader wire);
 absl::StatusOr<double> ReadSeconds(double seconds);
 // Of marks: >= 0, infinite allowed.
 absl::StatusOr<double> ReadQuantum(double quantum);

@@ -17,6 +17,7 @@
 
 #include "actors/averaging/drift_kernel_table.h"
 #include "actors/averaging/local_state.h"
+#include "actors/training/prediction_counts.h"
 #include "runtime/actor/protocol.h"
 #include "runtime/base/hash.h"
 #include "runtime/base/ids.h"
@@ -267,6 +268,7 @@ struct Ready {
   float weight = 1;
   runtime::Hash128 root;
   double loss = 0;
+  PredictionCounts predictions;
   std::optional<CommittedDrift> drift;
 };
 struct Done {
@@ -296,6 +298,7 @@ struct Finished {
   double ring_seconds = 0;
   double evaluate_seconds = 0;
   std::uint64_t samples = 0;
+  PredictionCounts predictions;
 };
 
 struct Answer {
@@ -331,6 +334,7 @@ struct MemberStatus {
   float drift_squared = 0;
   runtime::Ledger sent;
   std::uint64_t samples = 0;
+  PredictionCounts predictions;
   bool orphan = false;
   std::uint32_t ring_received = 0;
   std::uint32_t ring_for_next = 0;

@@ -51,6 +51,7 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setWeight(ready.weight);
                    Write(ready.root, group.initRoot());
                    group.setLoss(ready.loss);
+                   Write(ready.predictions, group.initPredictions());
                    if (!ready.drift.has_value()) return;
                    group.setDriftRound(ready.drift->round);
                    group.setSquaredDrift(ready.drift->reading.squared_norm);
@@ -85,38 +86,46 @@ void Answer::Encode(Wire::Builder wire) const {
                    group.setRingSeconds(finished.ring_seconds);
                    group.setEvaluateSeconds(finished.evaluate_seconds);
                    group.setSamples(finished.samples);
+                   Write(finished.predictions, group.initPredictions());
                  },
              },
              body);
 }
 
+namespace {
+
+absl::StatusOr<Ready> ReadReady(schema::Answer::Ready::Reader group) {
+  ASSIGN_OR_RETURN(const RingPurpose purpose, Read(group.getPurpose()));
+  if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
+    return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
+  }
+  ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
+  Ready ready{.purpose = purpose,
+              .step = group.getStep(),
+              .weight = group.getWeight(),
+              .root = Read(group.getRoot()),
+              .loss = group.getLoss(),
+              .predictions = predictions};
+  if (group.getDriftRound() == 0) return ready;
+  if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 || group.getSquaredEnd() < 0) {
+    return absl::InvalidArgumentError("a square is negative");
+  }
+  ready.drift = {.round = group.getDriftRound(),
+                 .reading = {.squared_norm = group.getSquaredDrift(),
+                             .along_mean = group.getDriftAlongMean(),
+                             .squared_mean = group.getSquaredMean()},
+                 .squared_end = group.getSquaredEnd(),
+                 .projection_end = group.getProjectionEnd()};
+  return ready;
+}
+
+}  // namespace
+
 absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
   Answer answer{.fence = Read(wire.getFence()), .number = wire.getNumber()};
   switch (wire.which()) {
     case Wire::READY: {
-      const auto group = wire.getReady();
-      ASSIGN_OR_RETURN(const RingPurpose purpose, Read(group.getPurpose()));
-      if (!std::isfinite(group.getWeight()) || group.getWeight() < 0) {
-        return absl::InvalidArgumentError("READY with a weight that is negative or not finite");
-      }
-      Ready ready{.purpose = purpose,
-                  .step = group.getStep(),
-                  .weight = group.getWeight(),
-                  .root = Read(group.getRoot()),
-                  .loss = group.getLoss()};
-      if (group.getDriftRound() != 0) {
-        if (group.getSquaredDrift() < 0 || group.getSquaredMean() < 0 ||
-            group.getSquaredEnd() < 0) {
-          return absl::InvalidArgumentError("a square is negative");
-        }
-        ready.drift = {.round = group.getDriftRound(),
-                       .reading = {.squared_norm = group.getSquaredDrift(),
-                                   .along_mean = group.getDriftAlongMean(),
-                                   .squared_mean = group.getSquaredMean()},
-                       .squared_end = group.getSquaredEnd(),
-                       .projection_end = group.getProjectionEnd()};
-      }
-      answer.body = ready;
+      ASSIGN_OR_RETURN(answer.body, ReadReady(wire.getReady()));
       return answer;
     }
     case Wire::DONE: {
@@ -148,13 +157,15 @@ absl::StatusOr<Answer> Answer::Decode(Wire::Reader wire) {
       ASSIGN_OR_RETURN(const double wait, ReadSeconds(group.getWaitSeconds()));
       ASSIGN_OR_RETURN(const double ring, ReadSeconds(group.getRingSeconds()));
       ASSIGN_OR_RETURN(const double evaluate, ReadSeconds(group.getEvaluateSeconds()));
+      ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(group.getPredictions()));
       answer.body = Finished{.sent = Read(group.getSent()),
                              .dropped = Read(group.getDropped()),
                              .compute_seconds = compute,
                              .wait_seconds = wait,
                              .ring_seconds = ring,
                              .evaluate_seconds = evaluate,
-                             .samples = group.getSamples()};
+                             .samples = group.getSamples(),
+                             .predictions = predictions};
       return answer;
     }
   }
@@ -234,10 +245,12 @@ void MemberStatus::Encode(Wire::Builder wire) const {
   wire.setRingReceived(ring_received);
   wire.setRingForNext(ring_for_next);
   wire.setStepSeconds(step_seconds);
+  Write(predictions, wire.initPredictions());
 }
 
 absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
   ASSIGN_OR_RETURN(const double step_seconds, ReadSeconds(wire.getStepSeconds()));
+  ASSIGN_OR_RETURN(const PredictionCounts predictions, Read(wire.getPredictions()));
   return MemberStatus{.fence = Read(wire.getFence()),
                       .last_order = wire.getLastOrder(),
                       .last_answer = wire.getLastAnswer(),
@@ -246,6 +259,7 @@ absl::StatusOr<MemberStatus> MemberStatus::Decode(Wire::Reader wire) {
                       .drift_squared = wire.getDriftSquared(),
                       .sent = Read(wire.getSent()),
                       .samples = wire.getSamples(),
+                      .predictions = predictions,
                       .orphan = wire.getOrphan(),
                       .ring_received = wire.getRingReceived(),
                       .ring_for_next = wire.getRingForNext(),

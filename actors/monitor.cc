@@ -395,9 +395,12 @@ void Monitor::End(const absl::Status& status) {
         round_->members(),
         [this](const Member& member) { return members_.contains(member.node); }));
     summary.samples = past_.samples;
+    summary.predictions = past_.predictions;
     for (const auto& [node, member] : members_) {
       const Finished* const finished = LastWordsOf(node);
       summary.samples += finished != nullptr ? finished->samples : member.status.samples;
+      summary.predictions +=
+          finished != nullptr ? finished->predictions : member.status.predictions;
       if (finished == nullptr) continue;
       summary.compute_seconds += finished->compute_seconds / members;
       summary.wait_seconds += finished->wait_seconds / members;

@@ -82,7 +82,8 @@ struct RunSummary {
   std::optional<Tested> last_test;
   double best_accuracy = 0;
   double train_loss = 0;
-  std::optional<double> theta;  // The last; Round::theta().
+  PredictionCounts predictions;  // On batches before the steps on them, by all workers.
+  std::optional<double> theta;   // The last; Round::theta().
   std::uint64_t trainable = 0;
   std::uint64_t total = 0;
   RunCounts paper_counts;
@@ -216,6 +217,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
     runtime::Ledger sent;
     runtime::Drops dropped;
     std::uint64_t samples = 0;
+    PredictionCounts predictions;
     RunCounts paper_counts;  // Of rounds that were given up by a rollback.
   };
 
@@ -280,6 +282,7 @@ class Monitor final : public runtime::TypedActor<Monitor, MonitorProtocol> {
   void ResumeRun();
   void RefuseMisfits();
   absl::Status TakeOverWhatTheJournalLacks(RunPosition& position);
+  absl::StatusOr<ShardSizesOf> CheckedShardSizes() const;
   absl::Status MakeRound();
   absl::Status RecordCommit(const CommitRecord& record);
   void RecordView(const std::vector<Member>& members);

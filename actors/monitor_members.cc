@@ -7,6 +7,7 @@
 #include "actors/agreement.h"
 #include "actors/monitor.h"
 #include "actors/run_options.h"
+#include "actors/training/partition.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
@@ -194,6 +195,22 @@ void Monitor::ReferTo(const MemberBook& member) {
   reference_of_ = absl::StrCat("slot ", member.slot);
 }
 
+// How large the shards are, where that weighs them, and whether the members that the run asks for
+// can each have one. (More of them may find too few samples later, each for itself.)
+absl::StatusOr<ShardSizesOf> Monitor::CheckedShardSizes() const {
+  const RunConfig& config = options_.config;
+  if (OwnData()) return nullptr;
+  ASSIGN_OR_RETURN(const PartitionRule rule,
+                   ParsePartition(config.data.partition, config.optimizer.batch));
+  auto sizes = [rule, by_class = reference_->samples_by_class,
+                seed = config.data.seed](std::uint32_t world_size) {
+    return ShardSizes(rule, by_class, world_size, seed);
+  };
+  RETURN_IF_ERROR(sizes(config.run.workers).status());
+  if (config.strategy.weighting != Weighting::kSamples) return nullptr;
+  return ShardSizesOf(sizes);
+}
+
 // By what `reference_` says of model and data.
 absl::Status Monitor::MakeRound() {
   const RunConfig& config = options_.config;
@@ -212,7 +229,7 @@ absl::Status Monitor::MakeRound() {
     quantum = *std::move(made);
   }
   policy_ = *std::move(policy);
-  const bool by_shards = config.strategy.weighting == Weighting::kSamples && !OwnData();
+  ASSIGN_OR_RETURN(ShardSizesOf shard_sizes, CheckedShardSizes());
   round_ = std::make_unique<Round>(
       RoundOptions{
           .run = options_.run,
@@ -222,7 +239,7 @@ absl::Status Monitor::MakeRound() {
           .commits_mean = config.server.name == ServerOptimizer::kNone,
           .overlap = config.strategy.overlap,
           .refuse_outliers = config.strategy.outliers == Outliers::kRefuse,
-          .weighted_samples = by_shards ? reference_->train_samples : 0,
+          .shard_sizes = std::move(shard_sizes),
           .max_steps = config.run.max_steps,
           .tune_theta = ThetaTunerOptionsOf(config),
           .theta_lr_exponent = config.strategy.theta_lr_exponent,
@@ -425,6 +442,7 @@ void Monitor::Forget(NodeId node) {
   const Finished* const finished = LastWordsOf(node);
   past_.sent += finished != nullptr ? finished->sent : member.status.sent;
   past_.dropped += finished != nullptr ? finished->dropped : member.status.dropped;
+  past_.predictions += finished != nullptr ? finished->predictions : member.status.predictions;
   past_.samples += finished != nullptr ? finished->samples : member.status.samples;
   members_.erase(node);
   if (round_ != nullptr) round_->WaitNoMore();  // It may have been for this one.

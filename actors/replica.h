@@ -54,6 +54,7 @@ class Replica {
   const runtime::Hash128& root() const { return root_; }
 
   absl::Status Place(const Placement& placement) { return trainer_->Place(placement); }
+  void AtRunStep(std::uint64_t step) { trainer_->AtRunStep(step); }
   absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) {
     return trainer_->Step(step, learning_rate);
   }

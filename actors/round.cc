@@ -301,6 +301,7 @@ Synchronized Round::EventOfCommit(Time now) {
     } else {
       event.reset.push_back(members_[rank].node);
     }
+    event.predictions += ready_[rank].predictions;
     event.ring_seconds = std::max(event.ring_seconds, done_[rank].seconds);
     event.sent += done_[rank].sent;
   }

@@ -51,6 +51,11 @@
 
 namespace actors {
 
+// Of so many ranks, by rank. An error, as there is none for ranks that cannot all have a shard,
+// leaves the weights as they are: those members say for themselves that they cannot train.
+using ShardSizesOf =
+    std::function<absl::StatusOr<std::vector<std::uint64_t>>(std::uint32_t world_size)>;
+
 struct RoundOptions {
   std::uint64_t run = 0;
   std::uint32_t head_epoch = 1;
@@ -60,9 +65,9 @@ struct RoundOptions {
   bool commits_mean = true;                // Else what a server optimizer makes of it.
   bool overlap = false;          // Without a barrier: members train on while the ring runs.
   bool refuse_outliers = false;  // Their drifts are not averaged in (averaging/drift_telemetry.h).
-  // The members' weights are the sizes of their shards of so many common samples. 0: each keeps the
+  // The members' weights are the sizes of their shards of the common samples. Null: each keeps the
   // weight that it comes with.
-  std::uint64_t weighted_samples = 0;
+  ShardSizesOf shard_sizes;
   std::uint64_t max_steps = 0;
   // In place of the policy's own theta one that is chosen as the rounds go (theta = "auto").
   std::optional<ThetaTunerOptions> tune_theta;
@@ -106,6 +111,7 @@ struct Synchronized {
   std::optional<double> theta;              // Of the round that ends; Round::theta().
   std::string choice;                       // Why the next rounds have another; empty: they do not.
   double loss = 0;                          // Mean over members.
+  PredictionCounts predictions;             // Of all members, since the last.
   double ring_seconds = 0;                  // Of the slowest member.
   double prepare_seconds = 0;               // From the decision to START.
   double control_seconds = 0;               // From the decision to COMMIT, without the ring.

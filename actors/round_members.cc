@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "actors/round.h"
-#include "actors/training/partition.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
 
@@ -50,11 +49,12 @@ void Round::OpenNextView(std::vector<Member> members, Time now, RoundActions& ac
   std::ranges::sort(members_, {}, &Member::slot);
   const auto world_size = static_cast<std::uint32_t>(members_.size());
   weights_.clear();
+  std::vector<std::uint64_t> sizes;
+  if (options_.shard_sizes != nullptr && world_size > 0) {
+    sizes = options_.shard_sizes(world_size).value_or(sizes);
+  }
   for (std::uint32_t rank = 0; rank < world_size; ++rank) {
-    if (options_.weighted_samples != 0) {
-      members_[rank].weight =
-          static_cast<float>(ShardSize(options_.weighted_samples, rank, world_size));
-    }
+    if (!sizes.empty()) members_[rank].weight = static_cast<float>(sizes[rank]);
     weights_.push_back(members_[rank].weight);
   }
   fence_.view = Next(fence_.view);

@@ -59,7 +59,7 @@ struct RunSection {
   std::string out = "runs";   // The folder in which each run makes a folder of its own.
 };
 
-enum class DataSource { kNone, kDigits, kMnist, kFashionMnist, kCifar10 };
+enum class DataSource { kNone, kDigits, kMnist, kFashionMnist, kCifar10, kText, kLibsvm, kTensors };
 // Every member holds the whole set and trains on its shard; or each node trains on its own data,
 // which never moves.
 enum class DataPlacement { kShared, kOwn };
@@ -71,10 +71,14 @@ struct DataSection {
   // node's own folder itself, else a folder below that.
   std::string dir;
   DataPlacement placement = DataPlacement::kShared;
-  // "iid" | "sorted:PERCENT" (0..100) | "label:LABEL" (0..9). "iid" with kOwn.
+  // "iid" | "sorted:PERCENT" (0..100) | "label:LABEL" (0..9) | "dirichlet:A" (A > 0). "iid" with
+  // kOwn.
   std::string partition = "iid";
   BatchOrder batches = BatchOrder::kUniform;
-  std::uint64_t seed = 0;  // Permutes the file order; not run.seed.
+  // "none" | "labels:STEPS" | "rotate:STEPS" (training/concept_drift.h).
+  std::string drift = "none";
+  std::uint64_t seed = 0;      // Permutes the file order; not run.seed.
+  std::uint32_t context = 64;  // Characters of a sample of kText.
 };
 
 // training/model_plan.h says what they are.
@@ -85,6 +89,7 @@ enum class ModelName {
   kVgg16s,
   kDenseNet121,
   kDenseNet201,
+  kTransformer,
   kQuadratic
 };
 enum class Init { kGlorotUniform, kHeNormal };

@@ -1,5 +1,6 @@
 #include "actors/run_config_checks.h"
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
@@ -77,6 +78,16 @@ absl::Status CheckOwnData(const DataSection& data) {
 absl::Status CheckData(const RunConfig& config) {
   if (config.data.placement == DataPlacement::kOwn) RETURN_IF_ERROR(CheckOwnData(config.data));
   const bool has_data = config.data.source != DataSource::kNone;
+  if (!has_data && config.data.drift != DataSection().drift) {
+    return Conflict(absl::StrCat("data.drift = \"", config.data.drift,
+                                 "\" needs data, and data.source = \"none\" gives none"),
+                    "leave data.drift out");
+  }
+  if (!has_data && absl::StartsWith(config.data.partition, "dirichlet")) {
+    return Conflict(absl::StrCat("data.partition = \"", config.data.partition,
+                                 "\" needs data, and data.source = \"none\" gives none"),
+                    "leave data.partition out");
+  }
   if (config.model.name == ModelName::kQuadratic) {
     if (!has_data) return absl::OkStatus();
     return Conflict(

@@ -4,13 +4,11 @@
 #include <absl/strings/str_cat.h>
 
 #include <charconv>
-#include <cmath>
 #include <type_traits>
 #include <utility>
 
 #include "actors/run_config_names.h"
 #include "runtime/base/nearest.h"
-#include "runtime/base/require.h"
 
 namespace actors {
 namespace {
@@ -287,23 +285,50 @@ std::optional<ConfigProblem> CheckDevice(const std::string& text) {
   return OutOfRange("\"cpu\"", text);
 }
 
+// All of the text from `begin` on is a number.
+template <typename Value>
+std::optional<Value> NumberFrom(const std::string& text, std::size_t begin) {
+  Value value{};
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + begin, end, value);
+  if (error != std::errc() || rest != end) return std::nullopt;
+  return value;
+}
+
 std::optional<ConfigProblem> CheckPartition(const std::string& text) {
-  const std::string expected = "\"iid\", \"sorted:PERCENT\" (0 to 100) or \"label:LABEL\" (0 to 9)";
+  const std::string expected =
+      "\"iid\", \"sorted:PERCENT\" (0 to 100), \"label:LABEL\" (0 to 9) or \"dirichlet:A\" (A > 0, "
+      "to 1e6)";
   const std::size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
-  if (kind == "dirichlet") return NotAvailable(text, expected);
+  if (kind == "dirichlet" && colon != std::string::npos) {
+    const auto value = NumberFrom<double>(text, colon + 1);
+    const bool holds = value.has_value() && *value > 0 && *value <= 1e6;
+    return holds ? std::nullopt : std::optional(OutOfRange(expected, text));
+  }
   if (kind == "iid" && colon == std::string::npos) return std::nullopt;
   if ((kind != "sorted" && kind != "label") || colon == std::string::npos) {
     ConfigProblem problem = OutOfRange(expected, text);
-    problem.hint = runtime::DidYouMean(kind, {"iid", "sorted", "label"});
+    problem.hint = runtime::DidYouMean(kind, {"iid", "sorted", "label", "dirichlet"});
     return problem;
   }
-  unsigned value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, value);
-  const unsigned limit = kind == "sorted" ? 100 : 9;
-  if (error != std::errc() || rest != end || value > limit) return OutOfRange(expected, text);
+  const auto value = NumberFrom<unsigned>(text, colon + 1);
+  if (!value.has_value() || *value > (kind == "sorted" ? 100 : 9))
+    return OutOfRange(expected, text);
   return std::nullopt;
+}
+
+std::optional<ConfigProblem> CheckDrift(const std::string& text) {
+  if (text == "none") return std::nullopt;
+  const std::size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  const bool known = colon != std::string::npos && (kind == "labels" || kind == "rotate");
+  const auto steps = known ? NumberFrom<std::int64_t>(text, colon + 1) : std::nullopt;
+  if (steps.has_value() && *steps >= 1 && *steps <= kMostSteps) return std::nullopt;
+  ConfigProblem problem =
+      OutOfRange("\"none\", \"labels:STEPS\" or \"rotate:STEPS\" (1 to 1e12 steps)", text);
+  if (!known) problem.hint = runtime::DidYouMean(kind, {"none", "labels", "rotate"});
+  return problem;
 }
 
 // ---- the list ----
@@ -337,6 +362,7 @@ void AddDataKeys(std::vector<ConfigKey>& keys) {
   keys.push_back(Choice("data", "placement", RONDO_AT(data.placement)));
   keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));
   keys.push_back(Choice("data", "batches", RONDO_AT(data.batches)));
+  keys.push_back(Text("data", "drift", RONDO_AT(data.drift), CheckDrift));
   keys.push_back(Integer("data", "seed", RONDO_AT(data.seed), {0, INT64_MAX}));
 }
 
@@ -418,45 +444,7 @@ void AddNetworkKeys(std::vector<ConfigKey>& keys) {
 
 #undef RONDO_AT
 
-// The shortest decimal that reads back to the same bits, marked as a float.
-std::string FloatLiteral(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  char digits[32];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof(digits), value);
-  REQUIRE(error == std::errc());
-  std::string text(digits, end);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
-}
-
-// A basic string of TOML.
-std::string TextLiteral(const std::string& text) {
-  std::string literal = "\"";
-  for (const char letter : text) {
-    const auto code = static_cast<unsigned char>(letter);
-    if (letter == '"' || letter == '\\') {
-      literal += '\\';
-      literal += letter;
-    } else if (code < 0x20 || code == 0x7F) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\u%04X", code);
-      literal += escape;
-    } else {
-      literal += letter;
-    }
-  }
-  return literal + "\"";
-}
-
 }  // namespace
-
-std::string ToTomlLiteral(const ConfigValue& value) {
-  if (const bool* is_on = std::get_if<bool>(&value)) return *is_on ? "true" : "false";
-  if (const std::int64_t* number = std::get_if<std::int64_t>(&value)) return absl::StrCat(*number);
-  if (const double* number = std::get_if<double>(&value)) return FloatLiteral(*number);
-  return TextLiteral(std::get<std::string>(value));
-}
 
 const std::vector<ConfigKey>& ConfigKeys() {
   static const std::vector<ConfigKey> keys = [] {

@@ -82,6 +82,7 @@ void Visit(Visitor& visit, SyncEvent& event) {
   visit("bytes_total", event.bytes_total);
   visit("drifts", event.drifts);
   visit("variance_added", event.variance_added);
+  visit("prequential_error", event.prequential_error);
 }
 
 template <typename Visitor>

@@ -53,6 +53,8 @@ struct SyncEvent {
   // In the round before this one, as they were told of when this one began; by slot.
   std::vector<DriftOfWorker> drifts;
   std::optional<double> variance_added;  // Overlap: while the ring before this one ran.
+  // Of the predictions on batches since the synchronization before, each before the step on it.
+  std::optional<double> prequential_error;
 };
 
 struct EvaluationEvent {

@@ -46,6 +46,7 @@ void Visit(Visitor& visit, RunResult& result) {
   visit("best_accuracy", result.best_accuracy);
   visit("evaluated", result.evaluated);
   visit("train_loss", result.train_loss);
+  visit("prequential_error", result.prequential_error);
   visit("bytes", result.bytes);
   visit("bytes_paper", result.bytes_paper);
   visit.Derived("bytes_synchronous", result.SynchronousBytes());

@@ -73,6 +73,7 @@ TrainingOptions TrainingOptionsOf(const RunConfig& config) {
                .own = config.data.placement == DataPlacement::kOwn,
                .partition = config.data.partition,
                .batches = ToString(config.data.batches),
+               .drift = config.data.drift,
                .seed = config.data.seed},
       .optimizer = {.name = ToString(config.optimizer.name),
                     .beta1 = config.optimizer.beta1,

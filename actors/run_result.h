@@ -51,9 +51,12 @@ struct RunResult {
   std::optional<double> best_accuracy;
   std::string evaluated;             // run.evaluate.
   std::optional<double> train_loss;  // Mean over workers at the last step.
-  runtime::Ledger bytes;             // Sent by all workers and the head; each byte once.
-  std::uint64_t bytes_paper = 0;     // PaperBytes.
-  double seconds = 0;                // From the first step to the end of the last synchronization.
+  // Of all predictions on batches, each by its worker before it trained on it, the part that was
+  // wrong; none if the model has no classes.
+  std::optional<double> prequential_error;
+  runtime::Ledger bytes;          // Sent by all workers and the head; each byte once.
+  std::uint64_t bytes_paper = 0;  // PaperBytes.
+  double seconds = 0;             // From the first step to the end of the last synchronization.
   RunSeconds seconds_by;
   std::string model_hash;  // Root of the final model, 32 hexadecimal digits.
   bool replicas_equal = false;

@@ -241,6 +241,7 @@ void Worker::Obey(const Commit& commit, const Order& order) {
   run_->ready_for.reset();
   run_->loss.sum -= run_->told_loss.sum;
   run_->loss.steps -= run_->told_loss.steps;
+  run_->loss.predictions -= run_->told_loss.predictions;
   Settle(commit);
   run_->trains_freely = WithoutBarrier() && !commit.then_evaluate && !commit.then_wait;
   if (commit.then_evaluate) {
@@ -297,8 +298,10 @@ void Worker::Obey(const EvaluateMean& evaluate, const Order& order) { Evaluate(/
 void Worker::Evaluate(bool shadow) {
   parts_.training.Run([this, run = run_, &clock = parts_.clock, shadow, rank = run_->rank,
                        parts = static_cast<std::uint32_t>(run_->members.size()),
-                       asked = run_->last_order, poster = context_->poster()] {
+                       run_step = run_->told_step, asked = run_->last_order,
+                       poster = context_->poster()] {
     const runtime::Time begin = clock.Now();
+    run->replica->AtRunStep(run_step);  // As the order told all members.
     auto counts = shadow ? run->replica->EvaluateShadow(rank, parts)
                          : run->replica->EvaluateBase(rank, parts);
     const double seconds = runtime::ToSeconds(clock.Now() - begin);
@@ -337,6 +340,7 @@ void Worker::TrainOn() {
 absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
   runtime::HitFailpoint("worker.step");
   if (run.diverged) return absl::OkStatus();
+  run.replica->AtRunStep(stepped.run_step + 1);
   absl::StatusOr<StepOutcome> outcome =
       run.replica->Step(stepped.step + 1, LearningRateAt(run.schedule, stepped.run_step + 1));
   if (absl::IsDataLoss(outcome.status())) {
@@ -347,6 +351,7 @@ absl::Status Worker::TakeStep(Run& run, Stepped& stepped) {
   ++stepped.steps;
   stepped.samples += outcome->samples;
   stepped.loss_sum += outcome->loss;
+  stepped.predictions += outcome->predictions;
   return absl::OkStatus();
 }
 
@@ -388,7 +393,9 @@ Worker::Stepped Worker::StepToBoundary(Run& run, const runtime::Clock& clock, St
 void Worker::OnStepped(const Stepped& stepped) {
   run_->loss.sum += stepped.loss_sum;
   run_->loss.steps += stepped.steps;
+  run_->loss.predictions += stepped.predictions;
   run_->totals.samples += stepped.samples;
+  run_->totals.predictions += stepped.predictions;
   run_->totals.compute_seconds += stepped.seconds;
   if (stepped.steps > 0) {
     const double seconds = stepped.seconds / static_cast<double>(stepped.steps);

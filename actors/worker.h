@@ -101,6 +101,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     std::uint64_t steps = 0;
     std::uint64_t samples = 0;
     double loss_sum = 0;
+    PredictionCounts predictions;
     BoundaryAction action = BoundaryAction::kTrainOn;
     LocalState state;    // With kReport.
     bool finite = true;  // The drift; looked at only where READY follows, or the loss.
@@ -189,6 +190,7 @@ class Worker final : public runtime::TypedActor<Worker, WorkerProtocol> {
     struct Loss {
       double sum = 0;
       std::uint64_t steps = 0;
+      PredictionCounts predictions;
     };
     Loss loss;
     Loss told_loss;

@@ -61,6 +61,7 @@ void Worker::SendReady(RingPurpose purpose, bool finite) {
                    .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
                    .loss = finite ? run_->loss.sum / steps : 0,
+                   .predictions = run_->loss.predictions,
                    .drift = run_->committed_drift});
   runtime::HitFailpoint("worker.ready");
 }
@@ -106,6 +107,7 @@ void Worker::ReportStatus() {
                              .drift_squared = run_->drift_squared,
                              .sent = SentInThisRun(),
                              .samples = run_->totals.samples,
+                             .predictions = run_->totals.predictions,
                              .orphan = IsOrphan(),
                              .ring_received = ringing ? flow.received : 0,
                              .ring_for_next = ringing ? flow.for_next : 0,

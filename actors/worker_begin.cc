@@ -84,7 +84,7 @@ ReadyToRun Worker::Describe() const {
           .endpoint = parts_.ring.endpoint(),
           .transfer = parts_.transfer.endpoint(),
           .sample_shape = data.sample_shape,
-          .samples_by_class = data.shard_samples_by_class,
+          .samples_by_class = data.samples_by_class,
           .committed = run_->replica->CommittedFloats()};
 }
 

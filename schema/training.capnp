@@ -106,8 +106,8 @@ struct ReadyToRun {
   sampleShape @9 :List(UInt32);
   # Sizes of one sample, 0 to 8 of them (none: no data); equal on all members.
   samplesByClass @10 :List(UInt64);
-  # Training samples of its shard, 0 to 4096 classes; as many classes on all members. Before its
-  # first view a shard of the common set is all of it.
+  # Training samples of the whole common set, or of its own; 0 to 4096 classes, as many on all
+  # members.
   committed @11 :UInt64;
   # Floats of the committed state, >= total: the model, and what a server optimizer remembers.
 }
@@ -289,6 +289,13 @@ struct StateReport {
   # Quantum: by this worker's count the run has come to a step at which something is to happen.
 }
 
+struct Predictions {
+  correct @0 :UInt64;
+  # At most `all`.
+  all @1 :UInt64;
+  # 0 of a model without classes.
+}
+
 struct Answer {
   # worker -> monitor: what became of an order, in order of `number`.
 
@@ -307,6 +314,8 @@ struct Answer {
       # Of the committed base; equal on all members.
       loss @6 :Float64;
       # Mean training loss of the steps since the last commit.
+      predictions @28 :Predictions;
+      # On the batches of these steps, each before the step on it.
 
       driftRound @22 :UInt64;
       # What follows is about this round, the last that this worker committed as a member; counted
@@ -360,6 +369,8 @@ struct Answer {
       ringSeconds @19 :Float64;
       evaluateSeconds @20 :Float64;
       samples @21 :UInt64;
+      predictions @29 :Predictions;
+      # As READY's, of all steps in this run.
     }
   }
 }
@@ -385,6 +396,8 @@ struct MemberStatus {
   # Chunks in the ring of `fence`: added or stored; there for its successor. 0 without a ring.
   stepSeconds @11 :Float64;
   # What a step takes it, smoothed; >= 0. 0: not known yet.
+  predictions @12 :Predictions;
+  # As READY's, so far in this run.
 }
 
 struct MemberStatusReply {

@@ -21,18 +21,20 @@ TrainingDescription DescribeQuadratic(const TrainingOptions& options, std::uint3
   return {.train_samples = data.train_samples,
           .test_samples = data.test_samples,
           .data_fingerprint = data.fingerprint,
-          .samples = std::vector<std::vector<std::uint64_t>>(workers, data.shard_samples_by_class)};
+          .samples = std::vector<std::vector<std::uint64_t>>(workers, data.samples_by_class)};
 }
 
 absl::StatusOr<TrainingDescription> DescribeImages(const TrainingOptions& options,
                                                    std::uint32_t workers) {
-  ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  ASSIGN_OR_RETURN(const PartitionRule rule,
+                   ParsePartition(options.data.partition, options.optimizer.batch));
   ASSIGN_OR_RETURN(const std::shared_ptr<const Dataset> dataset, LoadDataset(options.data));
   TrainingDescription description = {.train_samples = dataset->train.size(),
                                      .test_samples = dataset->test.size(),
                                      .data_fingerprint = Fingerprint(dataset->train)};
-  for (const std::vector<std::uint32_t>& shard :
-       Partition(rule, dataset->train.labels, workers, options.data.seed)) {
+  ASSIGN_OR_RETURN(const std::vector<std::vector<std::uint32_t>> shards,
+                   Partition(rule, dataset->train.labels, workers, options.data.seed));
+  for (const std::vector<std::uint32_t>& shard : shards) {
     RETURN_IF_ERROR(CheckShard(shard.size(), options.optimizer.batch));
     description.samples.push_back(CountByClass(dataset->train.labels, shard, kImageClasses));
   }

@@ -129,7 +129,7 @@ DataSummary QuadraticTrainer::Data() const {
   summary.fingerprint = runtime::HashFloats({optimum_.data(), optimum_.size()});
   summary.train_samples = 1;
   summary.test_samples = 1;
-  summary.shard_samples_by_class = {1};
+  summary.samples_by_class = {1};
   return summary;
 }
 

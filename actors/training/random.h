@@ -42,6 +42,8 @@ enum class Purpose : std::uint8_t {
   kDigit = 7,
   kDigitNoise = 8,
   kDropout = 9,
+  kDirichlet = 10,
+  kConcept = 11,
 };
 
 // A stream of random numbers; cheap to make, one owner.

@@ -9,6 +9,7 @@
 
 #include "actors/training/batch_sampler.h"
 #include "actors/training/blas.h"
+#include "actors/training/concept_drift.h"
 #include "actors/training/flat_optimizer.h"
 #include "actors/training/flat_vector.h"
 #include "actors/training/make_trainer.h"
@@ -50,12 +51,17 @@ class Batch {
     }
   }
 
-  // Sets place `place` to one sample of `set`.
-  void Put(std::size_t place, const ImageSet& set, std::size_t sample) {
+  // Sets place `place` to one sample of `set`, as `drift` makes it.
+  void Put(std::size_t place, const ImageSet& set, std::size_t sample, const ConceptDrift& drift) {
     float* const image = images_.data_ptr<float>() + place * pixels_;
     const std::uint8_t* const pixels = set.image(sample);
-    for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[i]];
-    labels_.data_ptr<std::int64_t>()[place] = set.labels[sample];
+    const std::uint32_t* const sources = drift.sources();
+    if (sources == nullptr) {
+      for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[i]];
+    } else {
+      for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[sources[i]]];
+    }
+    labels_.data_ptr<std::int64_t>()[place] = drift.LabelOf(set.labels[sample]);
   }
 
   // The first `count` places.
@@ -73,12 +79,18 @@ class Batch {
   std::array<float, 256> unit_of_byte_;
 };
 
+std::uint64_t CountCorrect(const torch::Tensor& logits, const torch::Tensor& labels) {
+  const torch::NoGradGuard no_gradient;
+  return static_cast<std::uint64_t>(logits.argmax(1).eq(labels).sum().item<std::int64_t>());
+}
+
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const TrainingOptions& options, PartitionRule rule, ModelPlan plan,
-               std::shared_ptr<const Dataset> dataset)
+  TorchTrainer(const TrainingOptions& options, const PartitionRule& partition,
+               const DriftRule& drift, ModelPlan plan, std::shared_ptr<const Dataset> dataset)
       : options_(options),
-        rule_(rule),
+        partition_(partition),
+        drift_(drift, plan.input, kImageClasses, options.data.seed),
         plan_(std::move(plan)),
         dataset_(std::move(dataset)),
         fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
@@ -103,8 +115,8 @@ class TorchTrainer final : public Trainer {
   absl::Status Place(const Placement& placement) override {
     REQUIRE(placement.rank < placement.world_size);
     const auto [part, parts] = PartOf(placement.rank, placement.world_size);
-    std::vector<std::vector<std::uint32_t>> shards =
-        Partition(rule_, dataset_->train.labels, parts, options_.data.seed);
+    ASSIGN_OR_RETURN(std::vector<std::vector<std::uint32_t>> shards,
+                     Partition(partition_, dataset_->train.labels, parts, options_.data.seed));
     std::vector<std::uint32_t>& shard = shards[part];
     RETURN_IF_ERROR(options_.data.own
                         ? CheckOwnPart(options_.data, shard.size(), options_.optimizer.batch)
@@ -117,15 +129,18 @@ class TorchTrainer final : public Trainer {
     return absl::OkStatus();
   }
 
+  void AtRunStep(std::uint64_t step) override { drift_.MoveTo(step); }
+
   absl::StatusOr<StepOutcome> Step(std::uint64_t step, double learning_rate) override {
     REQUIRE(sampler_.has_value());
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
-    for (std::size_t i = 0; i < samples.size(); ++i) batch_.Put(i, dataset_->train, samples[i]);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      batch_.Put(i, dataset_->train, samples[i], drift_);
+    }
     const absl::Span<float> buffers = local_.span().subspan(layout_.trainable);
     buffers_before_.assign(buffers.begin(), buffers.end());
-    StepOutcome outcome;
-    outcome.samples = static_cast<std::uint32_t>(samples.size());
-    ASSIGN_OR_RETURN(outcome.loss, CatchTorch("training step", [&]() -> absl::StatusOr<float> {
+    ASSIGN_OR_RETURN(const StepOutcome outcome,
+                     CatchTorch("training step", [&]() -> absl::StatusOr<StepOutcome> {
                        return ComputeGradient(samples.size(), step);
                      }));
     // Before the optimizer: its moments and the model stay as they were.
@@ -167,8 +182,13 @@ class TorchTrainer final : public Trainer {
     if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
       summary.sample_shape.insert(summary.sample_shape.begin(), channels);
     }
-    summary.shard_samples_by_class =
-        CountByClass(dataset_->train.labels, sampler_->shard(), kImageClasses);
+    const std::vector<std::uint8_t>& labels = dataset_->train.labels;
+    if (options_.data.own) {
+      summary.samples_by_class = CountByClass(labels, sampler_->shard(), kImageClasses);
+    } else {
+      summary.samples_by_class.assign(kImageClasses, 0);
+      for (const std::uint8_t label : labels) ++summary.samples_by_class[label];
+    }
     return summary;
   }
 
@@ -188,15 +208,20 @@ class TorchTrainer final : public Trainer {
     return {samples * part / parts, samples * (part + 1) / parts};
   }
 
-  // Fills gradient_ from the first `count` places of batch_; returns the mean loss.
-  float ComputeGradient(std::size_t count, std::uint64_t step) {
+  // Fills gradient_ from the first `count` places of batch_.
+  StepOutcome ComputeGradient(std::size_t count, std::uint64_t step) {
     RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
     const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_, &dropout);
     const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
     loss.backward();
     CheckTensorsInPlace();
-    return loss.item<float>();
+    StepOutcome outcome;
+    outcome.loss = loss.item<float>();
+    outcome.samples = static_cast<std::uint32_t>(count);
+    outcome.predictions.correct = CountCorrect(logits, batch_.labels(count));
+    outcome.predictions.all = count;
+    return outcome;
   }
 
   // Much of torch replaces a parameter's storage or gradient without a word.
@@ -219,21 +244,21 @@ class TorchTrainer final : public Trainer {
     for (std::size_t first = begin; first < end; first += kEvaluationBatch) {
       const std::size_t count = std::min(kEvaluationBatch, end - first);
       for (std::size_t i = 0; i < count; ++i) {
-        evaluation_batch_.Put(i, dataset_->test, first + i);
+        evaluation_batch_.Put(i, dataset_->test, first + i, drift_);
       }
       const torch::Tensor logits = Forward(plan_, evaluation_batch_.images(count), parameters);
       const torch::Tensor labels = evaluation_batch_.labels(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
                              .item<double>();
-      counts.correct +=
-          static_cast<std::uint64_t>(logits.argmax(1).eq(labels).sum().item<std::int64_t>());
+      counts.correct += CountCorrect(logits, labels);
     }
     return counts;
   }
 
   const TrainingOptions options_;
-  const PartitionRule rule_;
+  const PartitionRule partition_;
+  ConceptDrift drift_;
   const ModelPlan plan_;
   const Layout& layout_ = plan_.layout;
   const std::shared_ptr<const Dataset> dataset_;
@@ -255,14 +280,16 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
                                                           std::shared_ptr<const Dataset> dataset) {
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   REQUIRE(options.model.name != "quadratic");
-  ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(options.data.partition));
+  ASSIGN_OR_RETURN(const PartitionRule partition,
+                   ParsePartition(options.data.partition, options.optimizer.batch));
+  ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
   ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, dataset->train.shape));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.
     LimitBlasThreads();
-    std::unique_ptr<Trainer> trainer =
-        std::make_unique<TorchTrainer>(options, rule, std::move(plan), std::move(dataset));
+    std::unique_ptr<Trainer> trainer = std::make_unique<TorchTrainer>(
+        options, partition, drift, std::move(plan), std::move(dataset));
     RETURN_IF_ERROR(trainer->Place(Placement()));
     return trainer;
   });

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "actors/training/flat_optimizer.h"
+#include "actors/training/prediction_counts.h"
 
 namespace actors {
 
@@ -50,6 +51,9 @@ struct Placement {
 struct StepOutcome {
   float loss = 0;             // Mean over the batch, before the step.
   std::uint32_t samples = 0;  // In the batch.
+  // Of the batch, by the model before the step: tested first, then trained on. By the pass that
+  // trains: its dropout layers drop values, and each BatchNorm takes the statistics of the batch.
+  PredictionCounts predictions;
 };
 
 // Counts add up over members, so that the test set can be split between them.
@@ -66,8 +70,8 @@ struct DataSummary {
   std::uint64_t train_samples = 0;  // In the whole set.
   std::uint64_t test_samples = 0;
   std::vector<std::uint32_t> sample_shape;  // Of one sample: 28, 28 or 3, 32, 32. Empty: no data.
-  // Of this worker's shard; as many as there are classes.
-  std::vector<std::uint64_t> shard_samples_by_class;
+  // Of the whole set, whatever the shard, or of this worker's own; as many as there are classes.
+  std::vector<std::uint64_t> samples_by_class;
 };
 
 class Trainer {
@@ -84,6 +88,10 @@ class Trainer {
   // changes. Own data stay what they are. kInvalidArgument: fewer samples than the shard's batch
   // (kDataLoss of own data).
   virtual absl::Status Place(const Placement& placement) = 0;
+  // Which step of the run comes next, counted from 1, or was the last before a test (0: none): the
+  // concept of a stream that drifts follows from it (concept_drift.h), for the steps and tests that
+  // come. Without a barrier it differs from a worker's own count.
+  virtual void AtRunStep(std::uint64_t) {}
   // One optimizer step on one batch, at `learning_rate`. `step` counts this worker's steps, from 1:
   // with seed and slot it alone determines the batch. kDataLoss: the loss is not finite; kInternal:
   // torch threw.

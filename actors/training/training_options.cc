@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "actors/training/concept_drift.h"
 #include "actors/training/dataset.h"
 #include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
@@ -91,8 +92,9 @@ absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
                             {"digits", "mnist", "fashion-mnist", "cifar10"}));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
   if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
+  RETURN_IF_ERROR(ParseDrift(options.data.drift).status());
   RETURN_IF_ERROR(CheckModel(options));
-  return ParsePartition(options.data.partition).status();
+  return ParsePartition(options.data.partition, options.optimizer.batch).status();
 }
 
 }  // namespace actors

@@ -21,9 +21,11 @@ struct DataOptions {
   std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist" | "cifar10".
   std::string dir;                  // Where its files lie; see LoadDataset.
   bool own = false;                 // This node's alone (data.placement "own"); else all hold it.
-  std::string partition = "iid";    // "iid" | "sorted:PERCENT" | "label:LABEL".
+  std::string partition = "iid";    // ParsePartition says which there are.
   std::string batches = "uniform";  // "uniform" | "permutation".
+  std::string drift = "none";       // "none" | "labels:STEPS" | "rotate:STEPS"; concept_drift.h.
   std::uint64_t seed = 0;           // data.seed, not run.seed: permutes the file order.
+  std::uint32_t context = 64;       // Characters of a sample of "text".
 
   // Of this process, not of the config; used with `own` only. The workers of one node share its
   // data out between them: this one trains and tests on part `part` of `parts`.

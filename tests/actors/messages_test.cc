@@ -95,7 +95,12 @@ std::vector<Order> SomeOrders() {
 
 std::vector<Answer> SomeAnswers() {
   const std::vector<Answer::Body> bodies = {
-      Ready{.purpose = RingPurpose::kEvaluate, .step = 3, .weight = 2, .root = kHash, .loss = 0.5},
+      Ready{.purpose = RingPurpose::kEvaluate,
+            .step = 3,
+            .weight = 2,
+            .root = kHash,
+            .loss = 0.5,
+            .predictions = {.correct = 20, .all = 32}},
       Ready{.drift =
                 CommittedDrift{
                     .round = 7,
@@ -111,7 +116,8 @@ std::vector<Answer> SomeAnswers() {
                .wait_seconds = 2,
                .ring_seconds = 3,
                .evaluate_seconds = 4,
-               .samples = 5}};
+               .samples = 5,
+               .predictions = {.correct = 6, .all = 7}}};
   std::vector<Answer> answers;
   for (const Answer::Body& body : bodies) {
     answers.push_back({.fence = kFence, .number = 11, .body = body});
@@ -138,6 +144,7 @@ MemberStatus SomeStatus() {
           .dropped = SomeDrops(),
           .drift_squared = 4,
           .sent = SomeLedger(),
+          .predictions = {.correct = 8, .all = 9},
           .ring_received = 5,
           .ring_for_next = 6,
           .step_seconds = 0.25};
@@ -221,6 +228,7 @@ TEST(Messages, AnswersComeBackAsTheyWereSent) {
       EXPECT_EQ(same.weight, ready->weight);
       EXPECT_EQ(same.root, ready->root);
       EXPECT_EQ(same.loss, ready->loss);
+      EXPECT_EQ(same.predictions, ready->predictions);
       ASSERT_EQ(same.drift.has_value(), ready->drift.has_value());
       if (!ready->drift.has_value()) continue;
       EXPECT_EQ(same.drift->round, ready->drift->round);
@@ -250,6 +258,7 @@ TEST(Messages, AnswersComeBackAsTheyWereSent) {
       EXPECT_EQ(same.ring_seconds, finished.ring_seconds);
       EXPECT_EQ(same.evaluate_seconds, finished.evaluate_seconds);
       EXPECT_EQ(same.samples, finished.samples);
+      EXPECT_EQ(same.predictions, finished.predictions);
     }
   }
 }
@@ -287,7 +296,6 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   EXPECT_EQ(assign->slot, 3u);
   EXPECT_EQ(assign->config, "[run]\n");
   EXPECT_EQ(Number(assign->monitor), 4u);
-
   const ReadyToRun ready = SomeReadyToRun();
   const auto same = ThereAndBack(ready);
   ASSERT_OK(same);
@@ -329,6 +337,7 @@ TEST(Messages, AllOthersComeBackAsTheyWereSent) {
   ExpectEqual(told->dropped, status.dropped);
   EXPECT_EQ(told->drift_squared, status.drift_squared);
   EXPECT_EQ(told->sent.bytes, status.sent.bytes);
+  EXPECT_EQ(told->predictions, status.predictions);
   EXPECT_EQ(told->ring_received, status.ring_received);
   EXPECT_EQ(told->ring_for_next, status.ring_for_next);
   EXPECT_EQ(told->step_seconds, status.step_seconds);
@@ -378,6 +387,9 @@ TEST(Messages, ValuesOutOfRangeAreRefused) {
     EXPECT_TRUE(answer(Finished{.evaluate_seconds = seconds})) << seconds;
   }
   EXPECT_TRUE(answer(Evaluated{.correct = 2, .samples = 1}));
+  EXPECT_TRUE(answer(Ready{.predictions = {.correct = 2, .all = 1}}));
+  EXPECT_TRUE(answer(Finished{.predictions = {.correct = 2, .all = 1}}));
+  EXPECT_TRUE(refused(MemberStatus{.predictions = {.correct = 2, .all = 1}}));
   EXPECT_TRUE(answer(Fail{.code = std::string(301, 'X')}));
   EXPECT_TRUE(answer(Fail{.message = std::string(100'000, 'x')}));
 

@@ -225,12 +225,18 @@ TEST(RoundMembers, ARoundWaitsForANewcomerThatLostTheRaceTwiceAndNotForLong) {
 }
 
 TEST(RoundMembers, WeightsBySamplesFollowTheMembership) {
-  Table table({.weighted_samples = 100, .max_steps = 100});
+  Table table(
+      {.shard_sizes = [](std::uint32_t world_size) -> absl::StatusOr<std::vector<std::uint64_t>> {
+         if (world_size == 1) return absl::InvalidArgumentError("too few samples");
+         return world_size == 3 ? std::vector<std::uint64_t>{34, 33, 33}
+                                : std::vector<std::uint64_t>{20, 80};
+       },
+       .max_steps = 100});
   EXPECT_THAT(table.round->members()[0].weight, 34);
   EXPECT_THAT(table.round->members()[2].weight, 33);
   table.Lose({11});
-  EXPECT_THAT(table.round->members()[0].weight, 50);
-  EXPECT_THAT(table.round->members()[1].weight, 50);
+  EXPECT_THAT(table.round->members()[0].weight, 20);
+  EXPECT_THAT(table.round->members()[1].weight, 80);
 }
 
 TEST(RoundMembers, AWeightThatAMemberBringsStaysItsOwn) {

@@ -32,6 +32,7 @@ RunResult Example() {
   result.best_accuracy = 0.9815;
   result.evaluated = "mean";
   result.train_loss = 0.05;
+  result.prequential_error = 0.125;
   for (std::size_t kind = 0; kind < runtime::kTrafficKinds; ++kind) {
     result.bytes.bytes[kind] = 1000 + kind;
   }

@@ -50,7 +50,7 @@ absl::Status Unequal(std::uint32_t index, DataSummary& data) {
   data.fingerprint = 0;
   data.train_samples = 100 * (index + 1);
   data.sample_shape = {28, 28};
-  data.shard_samples_by_class = {data.train_samples, 0};
+  data.samples_by_class = {data.train_samples, 0};
   return absl::OkStatus();
 }
 

@@ -38,7 +38,9 @@ class SimTrainer final : public actors::Trainer {
  public:
   // Counted and noted where its process outlives it.
   struct Book {
-    std::vector<double>& learning_rates;  // Of its steps.
+    std::vector<double>& learning_rates;    // Of its steps.
+    std::vector<std::uint64_t>& run_steps;  // By the run's count, of its steps.
+    std::vector<std::uint64_t>& tested_at;  // The same of its tests.
     std::vector<actors::Placement>& placements;
   };
   SimTrainer(const RunConfig& config, std::optional<TrainingClusterOptions::Poison> poison,
@@ -55,11 +57,14 @@ class SimTrainer final : public actors::Trainer {
     book_.placements.push_back(placement);
     return trainer_.Place(placement);
   }
+  void AtRunStep(std::uint64_t step) override { run_step_ = step; }
   absl::StatusOr<actors::StepOutcome> Step(std::uint64_t step, double learning_rate) override {
     const absl::Span<float> local = trainer_.local();
     const std::vector<float> before(local.begin(), local.end());
     absl::StatusOr<actors::StepOutcome> outcome = trainer_.Step(step, learning_rate);
     book_.learning_rates.push_back(learning_rate);
+    book_.run_steps.push_back(run_step_);
+    if (outcome.ok()) outcome->predictions = kSimPredictions;
     for (std::size_t i = 0; contrary_ && i < before.size(); ++i)
       local[i] = 2 * before[i] - local[i];
     if (!poison_.has_value() || step < poison_->step) return outcome;
@@ -70,6 +75,7 @@ class SimTrainer final : public actors::Trainer {
   absl::StatusOr<actors::EvaluationCounts> Evaluate(absl::Span<const float> model,
                                                     std::uint32_t part,
                                                     std::uint32_t parts) override {
+    book_.tested_at.push_back(run_step_);
     return trainer_.Evaluate(model, part, parts);
   }
   actors::FlatOptimizer& optimizer() override { return trainer_.optimizer(); }
@@ -87,6 +93,7 @@ class SimTrainer final : public actors::Trainer {
   const bool contrary_;
   const actors::DataSummary data_;
   const Book book_;
+  std::uint64_t run_step_ = 0;
 };
 
 }  // namespace
@@ -242,8 +249,9 @@ void TrainingCluster::AddWorker(std::uint32_t slot) {
     own.model.dimension += misfit ? 1 : 0;
     actors::DataSummary data = QuadraticTrainer(actors::TrainingOptionsOf(own)).Data();
     if (tell) RETURN_IF_ERROR(tell(slot, data));
-    return std::make_unique<SimTrainer>(
-        own, poison, contrary, data, SimTrainer::Book{process.learning_rates, process.placements});
+    return std::make_unique<SimTrainer>(own, poison, contrary, data,
+                                        SimTrainer::Book{process.learning_rates, process.run_steps,
+                                                         process.tested_at, process.placements});
   };
   process.training = std::make_unique<runtime::sim::SimExecutor>(
       cluster_.scheduler(), options_.shortest_task, options_.longest_task);

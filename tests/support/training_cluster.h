@@ -32,6 +32,9 @@
 
 namespace tests {
 
+// What every step of a simulated worker finds out before it trains.
+inline constexpr actors::PredictionCounts kSimPredictions{.correct = 1, .all = 4};
+
 struct TrainingClusterOptions {
   std::uint64_t seed = 0;
   actors::RunConfig config;  // `workers` of it are started; what they train is the quadratic one.
@@ -177,6 +180,13 @@ class TrainingCluster {
   const std::vector<double>& learning_rates(std::uint32_t index) const {
     return workers_[index]->learning_rates;
   }
+  // Of these steps, and of its tests, the run's step that its trainer was told of.
+  const std::vector<std::uint64_t>& run_steps(std::uint32_t index) const {
+    return workers_[index]->run_steps;
+  }
+  const std::vector<std::uint64_t>& tested_at(std::uint32_t index) const {
+    return workers_[index]->tested_at;
+  }
   // Shards that it was given, killed or not, from its first view on.
   const std::vector<actors::Placement>& placements(std::uint32_t index) const {
     return workers_[index]->placements;
@@ -201,6 +211,7 @@ class TrainingCluster {
     std::optional<absl::Status> quit;
     bool announced = false;  // To the monitor.
     std::vector<double> learning_rates;
+    std::vector<std::uint64_t> run_steps, tested_at;
     std::vector<actors::Placement> placements;
   };
 

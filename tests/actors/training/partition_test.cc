@@ -26,7 +26,7 @@ std::vector<std::uint8_t> RandomLabels(std::uint32_t count) {
 
 Shards Divide(const std::string& rule, const std::vector<std::uint8_t>& labels,
               std::uint32_t world_size, std::uint64_t seed = 3) {
-  return Partition(ParsePartition(rule).value(), labels, world_size, seed);
+  return Partition(ParsePartition(rule, /*batch=*/16).value(), labels, world_size, seed).value();
 }
 
 class EveryPartition
@@ -108,10 +108,65 @@ TEST(Partition, LabelGivesAllOfALabelToTheFirstRanks) {
   }
 }
 
+// The sizes are those that the head works out from the counts by class alone.
+TEST(Partition, DirichletDealsEachSampleOnceInShardsOfTwoBatchesAndMore) {
+  const std::vector<std::uint8_t> labels = RandomLabels(10000);
+  std::vector<std::uint64_t> by_class(10);
+  for (const std::uint8_t label : labels) ++by_class[label];
+  for (const char* const text : {"dirichlet:0.1", "dirichlet:0.5", "dirichlet:100"}) {
+    const PartitionRule rule = ParsePartition(text, 16).value();
+    for (const std::uint32_t world_size : {1u, 2u, 5u, 13u}) {
+      const Shards shards = Divide(text, labels, world_size);
+      EXPECT_EQ(shards, Divide(text, labels, world_size));
+      const auto sizes = ShardSizes(rule, by_class, world_size, /*seed=*/3);
+      ASSERT_OK(sizes);
+      std::vector<int> seen(labels.size());
+      for (std::uint32_t rank = 0; rank < world_size; ++rank) {
+        EXPECT_EQ(shards[rank].size(), (*sizes)[rank]);
+        EXPECT_GE(shards[rank].size(), 32u);
+        for (const std::uint32_t sample : shards[rank]) ++seen.at(sample);
+      }
+      EXPECT_THAT(seen, testing::Each(1)) << text << " over " << world_size;
+    }
+  }
+  EXPECT_NE(Divide("dirichlet:0.5", labels, 4, 1), Divide("dirichlet:0.5", labels, 4, 2));
+}
+
+TEST(Partition, ASmallConcentrationGivesEachRankFewClasses) {
+  const std::vector<std::uint8_t> labels = RandomLabels(20000);
+  // The part of a shard that its largest class makes up, the mean over the ranks.
+  const auto largest_class = [&](const char* rule) {
+    double sum = 0;
+    for (const auto& shard : Divide(rule, labels, 5)) {
+      const std::vector<std::uint64_t> counts = CountByClass(labels, shard, 10);
+      sum += static_cast<double>(*std::max_element(counts.begin(), counts.end())) /
+             static_cast<double>(shard.size());
+    }
+    return sum / 5;
+  };
+  EXPECT_GT(largest_class("dirichlet:0.1"), 0.4);
+  EXPECT_LT(largest_class("dirichlet:1000"), 0.13);
+}
+
+TEST(Partition, DirichletGivesUpWhereNoDrawLeavesEachRankTwoBatches) {
+  const std::vector<std::uint8_t> labels = RandomLabels(1000);
+  const absl::Status status =
+      Partition(ParsePartition("dirichlet:0.01", 100).value(), labels, 5, 3).status();
+  EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
+  EXPECT_THAT(status, tests::HasMessage("fewer than 200 samples, two batches, in each of 100"));
+}
+
+TEST(ShardSizes, AreEvenUpToOneButForDirichlet) {
+  EXPECT_THAT(ShardSizes(PartitionRule(), {40, 60}, 3, 0).value(),
+              testing::ElementsAre(34u, 33u, 33u));
+}
+
 TEST(ParsePartition, RefusesWhatItDoesNotKnow) {
-  for (const char* const text : {"", "IID", "iid ", "sorted", "sorted:", "sorted:101", "sorted:-1",
-                                 "label:x", "label:256", "dirichlet:0.5", "sorted:6 0"}) {
-    const absl::Status status = ParsePartition(text).status();
+  for (const char* const text :
+       {"", "IID", "iid ", "sorted", "sorted:", "sorted:101", "sorted:-1", "label:x", "label:256",
+        "dirichlet", "dirichlet:", "dirichlet:0", "dirichlet:-1", "dirichlet:nan", "dirichlet:inf",
+        "dirichlet:2e6", "dirichlet:x", "sorted:6 0"}) {
+    const absl::Status status = ParsePartition(text, 32).status();
     ASSERT_FALSE(status.ok()) << text;
     EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
     EXPECT_THAT(status, tests::HasMessage(text));

@@ -75,7 +75,8 @@ Trace PlainAlgorithm1() {
   const auto initial = MakeTorchTrainer(options, std::make_shared<const Dataset>(data));
   EXPECT_OK(initial);
   Vector base((*initial)->local().begin(), (*initial)->local().end());
-  const auto shards = Partition(PartitionRule(), data.train.labels, kWorkers, options.data.seed);
+  const auto shards =
+      Partition(PartitionRule(), data.train.labels, kWorkers, options.data.seed).value();
   std::vector<tests::PlainLenet5> models;
   std::vector<BatchSampler> samplers;
   for (std::uint32_t k = 0; k < kWorkers; ++k) {

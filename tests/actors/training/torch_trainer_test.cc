@@ -143,8 +143,8 @@ TEST(TorchTrainer, AloneItTrainsBitForBitLikeAPlainLibTorchLoop) {
   const auto trainer = Make(options);
   tests::PlainLenet5 plain(Values(*trainer));
   const ImageSet& images = SmallSet()->train;
-  BatchSampler sampler(Partition(PartitionRule(), images.labels, 1, options.data.seed)[0], 32,
-                       BatchOrder::kUniform, options.model.seed, 0);
+  BatchSampler sampler(Partition(PartitionRule(), images.labels, 1, options.data.seed).value()[0],
+                       32, BatchOrder::kUniform, options.model.seed, 0);
   for (std::uint64_t step = 1; step <= 60; ++step) {
     const float loss = plain.Step(images, sampler.Draw(step));
     const auto outcome = trainer->Step(step, kLearningRate);
@@ -252,7 +252,7 @@ TEST(TorchTrainer, PlacesRefuseShardsSmallerThanABatch) {
   EXPECT_THAT(trainer->Place(placement), tests::HasCode(absl::StatusCode::kInvalidArgument));
 }
 
-TEST(TorchTrainer, DataSummaryCountsTheShard) {
+TEST(TorchTrainer, DataSummaryCountsTheCommonSetWhateverTheShard) {
   TrainingOptions options;
   options.data.partition = "label:4";
   const auto trainer = Make(options);
@@ -264,9 +264,97 @@ TEST(TorchTrainer, DataSummaryCountsTheShard) {
   EXPECT_EQ(summary.fingerprint, Fingerprint(SmallSet()->train));
   EXPECT_EQ(summary.train_samples, 2000u);
   EXPECT_EQ(summary.test_samples, 300u);
-  ASSERT_EQ(summary.shard_samples_by_class.size(), 10u);
-  EXPECT_EQ(summary.shard_samples_by_class[4], 0u);
-  EXPECT_GT(summary.shard_samples_by_class[5], 30u);
+  std::vector<std::uint64_t> by_class(10);
+  for (const std::uint8_t label : SmallSet()->train.labels) ++by_class[label];
+  EXPECT_EQ(summary.samples_by_class, by_class);
+}
+
+// Tested first, then trained on: what the step says is what the model before it gets right.
+TEST(TorchTrainer, AStepCountsWhatTheModelBeforeItGotRight) {
+  TrainingOptions options;
+  options.optimizer.batch = 300;
+  const auto trainer = Make(options);
+  Train(*trainer, 1, 20);
+  const ImageSet& digits = SmallSet()->train;
+  BatchSampler sampler(Partition(PartitionRule(), digits.labels, 1, options.data.seed).value()[0],
+                       300, BatchOrder::kUniform, options.model.seed, 0);
+  Dataset batch{digits, ImageSet()};
+  for (const std::uint32_t sample : sampler.Draw(21)) {
+    batch.test.labels.push_back(digits.labels[sample]);
+    batch.test.pixels.insert(batch.test.pixels.end(), digits.image(sample),
+                             digits.image(sample) + kImagePixels);
+  }
+  const auto tester = Make(options, std::make_shared<const Dataset>(batch));
+  const auto tested = tester->Evaluate(trainer->local(), 0, 1);
+  ASSERT_OK(tested);
+  const auto step = trainer->Step(21, kLearningRate);
+  ASSERT_OK(step);
+  EXPECT_EQ(step->predictions.all, 300u);
+  EXPECT_EQ(step->predictions.correct, tested->correct);
+  EXPECT_GT(tested->correct, 60u);  // Chance names 30.
+}
+
+double ErrorOfSteps(Trainer& trainer, std::uint64_t first, std::uint64_t last) {
+  PredictionCounts counts;
+  for (std::uint64_t step = first; step <= last; ++step) {
+    trainer.AtRunStep(step);
+    const auto outcome = trainer.Step(step, kLearningRate);
+    EXPECT_OK(outcome);
+    counts += outcome->predictions;
+  }
+  return *counts.Error();
+}
+
+TEST(TorchTrainer, ADriftIsSeenInThePredictionsAndInTheTestAtOnce) {
+  for (const char* const drift : {"labels:300", "rotate:300"}) {
+    SCOPED_TRACE(drift);
+    TrainingOptions options;
+    options.data.drift = drift;
+    const auto trainer = Make(options);
+    EXPECT_GT(ErrorOfSteps(*trainer, 1, 10), 0.6);
+    ErrorOfSteps(*trainer, 11, 280);
+    const double learned = ErrorOfSteps(*trainer, 281, 300);
+    const double tested = Accuracy(*trainer);
+    EXPECT_LT(learned, 0.35);
+    EXPECT_GT(tested, 0.6);
+    trainer->AtRunStep(301);
+    EXPECT_LT(Accuracy(*trainer), 0.45);
+    EXPECT_GT(ErrorOfSteps(*trainer, 301, 310), learned + 0.2);
+    ErrorOfSteps(*trainer, 311, 580);
+    EXPECT_GT(Accuracy(*trainer), 0.6);
+    trainer->AtRunStep(300);
+    EXPECT_LT(Accuracy(*trainer), tested);
+  }
+}
+
+TEST(TorchTrainer, AStreamThatDoesNotDriftTrainsTheSameBitsAsEver) {
+  TrainingOptions options;
+  const auto plain = Make(options);
+  options.data.drift = "rotate:1000";
+  const auto drifting = Make(options);
+  Train(*plain, 1, 5);
+  ErrorOfSteps(*drifting, 1, 5);
+  EXPECT_TRUE(SameBits(Values(*plain), Values(*drifting)));
+}
+
+TEST(TorchTrainer, DirichletShardsAreTheWorkersOwnInSize) {
+  TrainingOptions options;
+  options.data.partition = "dirichlet:0.5";
+  const auto trainer = Make(options);
+  const PartitionRule rule = ParsePartition("dirichlet:0.5", 32).value();
+  const auto sizes = ShardSizes(rule, trainer->Data().samples_by_class, 4, options.data.seed);
+  ASSERT_OK(sizes);
+  EXPECT_NE((*sizes)[0], (*sizes)[1]);
+  Placement placement;
+  placement.world_size = 4;
+  for (placement.rank = 0; placement.rank < 4; ++placement.rank) {
+    ASSERT_OK(trainer->Place(placement));
+  }
+  options.data.partition = "dirichlet:0.001";
+  const auto few = Make(options);
+  placement.rank = 0;
+  placement.world_size = 31;
+  EXPECT_THAT(few->Place(placement), tests::HasMessage("fewer than 64 samples"));
 }
 
 TrainingOptions OwnOptions(std::uint32_t part, std::uint32_t parts) {
@@ -293,7 +381,7 @@ TEST(TorchTrainer, OwnDataAreTheShardWhateverTheMembership) {
   EXPECT_EQ(summary.train_samples, 2000u);
   EXPECT_EQ(summary.test_samples, 300u);
   EXPECT_EQ(summary.sample_shape, (std::vector<std::uint32_t>{28, 28}));
-  EXPECT_EQ(summary.shard_samples_by_class, alone->Data().shard_samples_by_class);
+  EXPECT_EQ(summary.samples_by_class, alone->Data().samples_by_class);
   Train(*alone, 1, 3);
   ASSERT_OK(moved->Place(PlacementOf(0, 2)));
   Train(*moved, 1, 3);
@@ -312,7 +400,7 @@ TEST(TorchTrainer, WorkersOfOneNodeShareItsOwnDataOut) {
     ASSERT_OK(trainer->Place(PlacementOf(1, 5)));
     const DataSummary summary = trainer->Data();
     train += summary.train_samples;
-    for (std::size_t i = 0; i < 10; ++i) by_class[i] += summary.shard_samples_by_class[i];
+    for (std::size_t i = 0; i < 10; ++i) by_class[i] += summary.samples_by_class[i];
     const auto counts = trainer->Evaluate(trainer->local(), 1, 5);
     ASSERT_OK(counts);
     EXPECT_EQ(counts->samples, summary.test_samples);
@@ -321,7 +409,7 @@ TEST(TorchTrainer, WorkersOfOneNodeShareItsOwnDataOut) {
   }
   EXPECT_EQ(train, 2000u);
   EXPECT_EQ(tested, 300u);
-  EXPECT_EQ(by_class, whole->Data().shard_samples_by_class);
+  EXPECT_EQ(by_class, whole->Data().samples_by_class);
   EXPECT_EQ(correct, whole->Evaluate(whole->local(), 0, 1)->correct);
 }
 
