@@ -9,6 +9,7 @@
 #include <string>
 
 #include "actors/run_options.h"
+#include "actors/training/dataset.h"
 #include "actors/training/model_layout.h"
 #include "runtime/base/error.h"
 #include "runtime/base/status.h"
@@ -55,6 +56,12 @@ absl::Status CheckOwnData(const DataSection& data) {
   if (data.source == DataSource::kNone) {
     return Conflict(absl::StrCat(own, " needs data, and data.source = \"none\" gives none"),
                     "leave data.placement out");
+  }
+  if (data.source == DataSource::kText || data.source == DataSource::kLibsvm ||
+      data.source == DataSource::kTensors) {
+    return Conflict(absl::StrCat(own, " takes images, and data.source = \"", ToString(data.source),
+                                 "\" has none of a shape that all nodes know"),
+                    "set data.source = \"mnist\", the format of each node's files");
   }
   if (data.source == DataSource::kDigits) {
     return Conflict(absl::StrCat(own, " needs data that differ from node to node, and those of ",
@@ -176,9 +183,13 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
-  const std::uint64_t parameters = LayoutOf(TrainingOptionsOf(config)).trainable;
-  if (strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact &&
-      parameters > kMostExactDimension) {
+  const TrainingOptions training = TrainingOptionsOf(config);
+  const bool exact = strategy.name == Strategy::kFda && strategy.estimator == EstimatorKind::kExact;
+  const bool sized =
+      training.model.name == "quadratic" || ShapeOf(training.data.source).has_value();
+  // How many another source gives its model is seen when its files are read.
+  const std::uint64_t parameters = sized ? LayoutOf(training).trainable : 0;
+  if (exact && parameters > kMostExactDimension) {
     return Conflict(
         absl::StrCat("strategy.estimator = \"exact\" sends whole drifts through the head "
                      "and takes models up to ",

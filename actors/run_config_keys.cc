@@ -357,17 +357,18 @@ void AddRunKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddDataKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("data", "source", RONDO_AT(data.source), {"text", "libsvm", "tensors"}));
+  keys.push_back(Choice("data", "source", RONDO_AT(data.source)));
   keys.push_back(Text("data", "dir", RONDO_AT(data.dir), CheckPath));
   keys.push_back(Choice("data", "placement", RONDO_AT(data.placement)));
   keys.push_back(Text("data", "partition", RONDO_AT(data.partition), CheckPartition));
   keys.push_back(Choice("data", "batches", RONDO_AT(data.batches)));
   keys.push_back(Text("data", "drift", RONDO_AT(data.drift), CheckDrift));
   keys.push_back(Integer("data", "seed", RONDO_AT(data.seed), {0, INT64_MAX}));
+  keys.push_back(Integer("data", "context", RONDO_AT(data.context), {1, 4096}));
 }
 
 void AddModelKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("model", "name", RONDO_AT(model.name), {"transformer"}));
+  keys.push_back(Choice("model", "name", RONDO_AT(model.name)));
   keys.push_back(Choice("model", "init", RONDO_AT(model.init)));
   keys.push_back(Number("model", "dropout", RONDO_AT(model.dropout), {0, 1, false, true}));
   keys.push_back(

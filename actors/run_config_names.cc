@@ -27,6 +27,9 @@ const Names<DataSource>& NamesOf(DataSource) {
                                           {DataSource::kMnist, "mnist"},
                                           {DataSource::kFashionMnist, "fashion-mnist"},
                                           {DataSource::kCifar10, "cifar10"},
+                                          {DataSource::kText, "text"},
+                                          {DataSource::kLibsvm, "libsvm"},
+                                          {DataSource::kTensors, "tensors"},
                                           {DataSource::kNone, "none"}};
   return names;
 }
@@ -50,6 +53,7 @@ const Names<ModelName>& NamesOf(ModelName) {
                                          {ModelName::kVgg16s, "vgg16s"},
                                          {ModelName::kDenseNet121, "densenet121"},
                                          {ModelName::kDenseNet201, "densenet201"},
+                                         {ModelName::kTransformer, "transformer"},
                                          {ModelName::kQuadratic, "quadratic"}};
   return names;
 }

@@ -43,11 +43,24 @@ absl::StatusOr<DriftRule> ParseDrift(const std::string& text) {
                             "steps from one concept to the next");
 }
 
-ConceptDrift::ConceptDrift(const DriftRule& rule, const ImageShape& shape, std::uint32_t classes,
-                           std::uint64_t seed)
-    : rule_(rule), shape_(shape) {
-  if (rule.kind == DriftRule::Kind::kLabels) circle_ = DrawCircle(classes, seed);
-  REQUIRE(rule.kind != DriftRule::Kind::kRotate || shape.rows == shape.columns);
+absl::Status CheckDrift(const DriftRule& rule, const SampleShape& shape) {
+  const bool turns = rule.kind == DriftRule::Kind::kRotate;
+  const std::string kind = turns ? "rotate" : "labels";
+  std::string why;
+  if (rule.kind == DriftRule::Kind::kLabels && shape.targets != 1)
+    why = "labels of one sample each";
+  if (turns && shape.input.rows != shape.input.columns) why = "images that are as high as wide";
+  if (why.empty()) return absl::OkStatus();
+  return runtime::MakeError(
+      "CONFIG_INVALID_VALUE", runtime::Exit::kUsage,
+      "data.drift = \"" + kind + ":...\" needs " + why + ", and a sample is " + shape.input.Text(),
+      "leave data.drift out, or take another data.source");
+}
+
+ConceptDrift::ConceptDrift(const DriftRule& rule, const SampleShape& shape, std::uint64_t seed)
+    : rule_(rule), shape_(shape.input) {
+  REQUIRE(CheckDrift(rule, shape).ok());
+  if (rule.kind == DriftRule::Kind::kLabels) circle_ = DrawCircle(shape.classes, seed);
 }
 
 void ConceptDrift::MoveTo(std::uint64_t step) {

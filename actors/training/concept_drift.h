@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/training/image_shape.h"
+#include "actors/training/samples.h"
 
 namespace actors {
 
@@ -37,12 +37,15 @@ struct DriftRule {
 // "none", "labels:1500", "rotate:1500" (steps, 1 to 1e12). CONFIG_INVALID_VALUE, exit 2.
 absl::StatusOr<DriftRule> ParseDrift(const std::string& text);
 
+// Only images that are as high as wide can be turned, and only samples of one label each can have
+// their labels changed: CONFIG_INVALID_VALUE, exit 2.
+absl::Status CheckDrift(const DriftRule& rule, const SampleShape& shape);
+
 // What the concept in force makes of samples. Training thread.
 class ConceptDrift {
  public:
-  // REQUIREs images as high as wide of kRotate. `seed` is data.seed.
-  ConceptDrift(const DriftRule& rule, const ImageShape& shape, std::uint32_t classes,
-               std::uint64_t seed);
+  // REQUIREs what CheckDrift takes. `seed` is data.seed.
+  ConceptDrift(const DriftRule& rule, const SampleShape& shape, std::uint64_t seed);
 
   // The run's step, for all that follows. Costs something where the concept changes only.
   void MoveTo(std::uint64_t step);

@@ -18,33 +18,24 @@ namespace {
 
 bool IsCifar10(const DataOptions& options) { return options.source == "cifar10"; }
 
-// The directory of the set, or what was looked at in vain and what to do.
-absl::StatusOr<std::string> FindDirectory(const DataOptions& options) {
-  const std::string name = options.dir.empty() ? options.source : options.dir;
-  std::vector<std::filesystem::path> candidates = {name};
-  if (const char* const data = std::getenv("RONDO_DATA"); data != nullptr && *data != '\0') {
-    candidates.push_back(std::filesystem::path(data) / name);
+// What a source whose files nothing fetches wants in data.dir.
+std::string HintFor(const std::string& source) {
+  if (source == "cifar10") {
+    return "set data.dir to a folder with data_batch_*.bin and test_batch*.bin of CIFAR-10's "
+           "binary version";
   }
-  candidates.push_back(std::filesystem::path("data") / name);
-  std::string looked_at;
-  for (const std::filesystem::path& candidate : candidates) {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(candidate, ignored)) return candidate.string();
-    looked_at += (looked_at.empty() ? "" : ", ") + candidate.string();
+  if (source == "text") return "set data.dir to a file of text, or to a folder with *.txt";
+  if (source == "libsvm") {
+    return "set data.dir to a file whose test file, NAME.t, lies beside it, or to a folder with "
+           "train.svm and test.svm";
   }
-  return runtime::MakeError(
-      "DATA_NOT_FOUND", runtime::Exit::kUnreadable,
-      "no directory holds the data set \"" + options.source + "\"; looked at " + looked_at,
-      IsCifar10(options)
-          ? "set data.dir to a folder with data_batch_*.bin and test_batch*.bin of CIFAR-10's "
-            "binary version"
-          : "deploy/fetch-data " + options.source);
+  if (source == "tensors") return "set data.dir to a folder with train.pt and test.pt";
+  return "deploy/fetch-data " + source;
 }
 
 absl::StatusOr<Dataset> ReadDataset(const DataOptions& options, const std::string& directory) {
   return IsCifar10(options) ? ReadCifar10Dataset(directory) : ReadIdxDataset(directory);
 }
-
 absl::Status AboutOwnData(const DataOptions& options, const std::string& code,
                           const std::string& message, const std::string& hint) {
   return runtime::MakeError(code, runtime::Exit::kUnreadable,
@@ -76,6 +67,28 @@ absl::StatusOr<Dataset> LoadOwnDataset(const DataOptions& options) {
 
 }  // namespace
 
+absl::StatusOr<std::string> FindData(const DataOptions& options) {
+  const std::string name = options.dir.empty() ? options.source : options.dir;
+  std::vector<std::filesystem::path> candidates = {name};
+  if (const char* const data = std::getenv("RONDO_DATA"); data != nullptr && *data != '\0') {
+    candidates.push_back(std::filesystem::path(data) / name);
+  }
+  candidates.push_back(std::filesystem::path("data") / name);
+  const bool may_be_file = options.source == "text" || options.source == "libsvm";
+  std::string looked_at;
+  for (const std::filesystem::path& candidate : candidates) {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(candidate, ignored)) return candidate.string();
+    if (may_be_file && std::filesystem::exists(candidate, ignored)) return candidate.string();
+    looked_at += (looked_at.empty() ? "" : ", ") + candidate.string();
+  }
+  return runtime::MakeError("DATA_NOT_FOUND", runtime::Exit::kUnreadable,
+                            std::string(may_be_file ? "no file or directory" : "no directory") +
+                                " holds the data set \"" + options.source + "\"; looked at " +
+                                looked_at,
+                            HintFor(options.source));
+}
+
 absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::uint32_t batch) {
   if (batch <= samples) return absl::OkStatus();
   return AboutOwnData(
@@ -84,7 +97,8 @@ absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::
       "take a smaller optimizer.batch, or fewer workers on that node");
 }
 
-ImageShape ShapeOf(const std::string& source) {
+std::optional<ImageShape> ShapeOf(const std::string& source) {
+  if (source == "text" || source == "libsvm" || source == "tensors") return std::nullopt;
   return source == "cifar10" ? kCifar10Shape : ImageShape{1, kImageRows, kImageColumns};
 }
 
@@ -101,7 +115,7 @@ absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& op
   if (options.own) {
     ASSIGN_OR_RETURN(dataset, LoadOwnDataset(options));
   } else {
-    ASSIGN_OR_RETURN(const std::string directory, FindDirectory(options));
+    ASSIGN_OR_RETURN(const std::string directory, FindData(options));
     ASSIGN_OR_RETURN(dataset, ReadDataset(options, directory));
   }
   return std::make_shared<const Dataset>(std::move(dataset));

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ inline constexpr std::uint32_t kImagePixels = kImageRows * kImageColumns;
 inline constexpr ImageShape kCifar10Shape{3, 32, 32};
 inline constexpr std::uint32_t kImageClasses = 10;  // Of every source.
 
-// Of the images of a source.
-ImageShape ShapeOf(const std::string& source);
+// Of the images of a source; none of one whose files say it.
+std::optional<ImageShape> ShapeOf(const std::string& source);
 
 struct ImageSet {
   // size() * shape.pixels(); channel after channel, row after row, 0 = background or black.
@@ -57,6 +58,10 @@ absl::StatusOr<std::shared_ptr<const Dataset>> LoadDataset(const DataOptions& op
 
 // A batch must fit into a worker's part of its node's own data: DATA_TOO_SMALL, exit 8.
 absl::Status CheckOwnPart(const DataOptions& options, std::size_t samples, std::uint32_t batch);
+
+// What holds the files of options.source, for all members: a directory, or of "text" and "libsvm" a
+// file. As LoadDataset looks it up; DATA_NOT_FOUND.
+absl::StatusOr<std::string> FindData(const DataOptions& options);
 
 // Reads the four IDX files (train-images-idx3-ubyte and so on, with or without .gz) of `directory`.
 absl::StatusOr<Dataset> ReadIdxDataset(const std::string& directory);

@@ -5,10 +5,12 @@
 #include <memory>
 #include <utility>
 
-#include "actors/training/dataset.h"
+#include "actors/training/concept_drift.h"
 #include "actors/training/model_layout.h"
+#include "actors/training/model_plan.h"
 #include "actors/training/partition.h"
 #include "actors/training/quadratic_trainer.h"
+#include "actors/training/samples.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
 #include "runtime/base/status.h"
@@ -24,19 +26,26 @@ TrainingDescription DescribeQuadratic(const TrainingOptions& options, std::uint3
           .samples = std::vector<std::vector<std::uint64_t>>(workers, data.samples_by_class)};
 }
 
-absl::StatusOr<TrainingDescription> DescribeImages(const TrainingOptions& options,
-                                                   std::uint32_t workers) {
+absl::StatusOr<TrainingDescription> DescribeSamples(const TrainingOptions& options,
+                                                    std::uint32_t workers) {
   ASSIGN_OR_RETURN(const PartitionRule rule,
                    ParsePartition(options.data.partition, options.optimizer.batch));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Dataset> dataset, LoadDataset(options.data));
-  TrainingDescription description = {.train_samples = dataset->train.size(),
-                                     .test_samples = dataset->test.size(),
-                                     .data_fingerprint = Fingerprint(dataset->train)};
+  ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
+  ASSIGN_OR_RETURN(const LabelledData data, LoadData(options.data));
+  RETURN_IF_ERROR(CheckDrift(drift, data.shape));
+  ASSIGN_OR_RETURN(const ModelPlan plan,
+                   PlanModel(options.model, data.shape.input, data.shape.classes));
+  const std::vector<std::uint32_t> labels = LabelsOf(*data.train);
+  TrainingDescription description = {.parameters = plan.layout.trainable,
+                                     .total = plan.layout.total,
+                                     .train_samples = data.train->size(),
+                                     .test_samples = data.test->size(),
+                                     .data_fingerprint = data.train->Fingerprint()};
   ASSIGN_OR_RETURN(const std::vector<std::vector<std::uint32_t>> shards,
-                   Partition(rule, dataset->train.labels, workers, options.data.seed));
+                   Partition(rule, labels, workers, options.data.seed));
   for (const std::vector<std::uint32_t>& shard : shards) {
     RETURN_IF_ERROR(CheckShard(shard.size(), options.optimizer.batch));
-    description.samples.push_back(CountByClass(dataset->train.labels, shard, kImageClasses));
+    description.samples.push_back(CountByClass(labels, shard, data.shape.classes));
   }
   return description;
 }
@@ -51,7 +60,7 @@ absl::StatusOr<TrainingDescription> Describe(const TrainingOptions& options,
   if (options.model.name == "quadratic") {
     description = DescribeQuadratic(options, workers);
   } else if (!options.data.own) {
-    ASSIGN_OR_RETURN(description, DescribeImages(options, workers));
+    return DescribeSamples(options, workers);
   }
   const Layout layout = LayoutOf(options);
   description.parameters = layout.trainable;

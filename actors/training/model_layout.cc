@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,7 +34,9 @@ Layout QuadraticLayout(std::uint64_t dimension) {
 
 Layout LayoutOf(const TrainingOptions& options) {
   if (options.model.name == "quadratic") return QuadraticLayout(options.quadratic.dimension);
-  return LayoutFor(options.model, ShapeOf(options.data.source));
+  const std::optional<ImageShape> shape = ShapeOf(options.data.source);
+  REQUIRE(shape.has_value());
+  return LayoutFor(options.model, *shape);
 }
 
 void DrawInitialModel(const Layout& layout, const ModelOptions& options,

@@ -17,7 +17,7 @@ Layout Lenet5Layout();
 // One vector, w.
 Layout QuadraticLayout(std::uint64_t dimension);
 
-// Of the model that `options` name; REQUIREs valid options.
+// Of the model that `options` name; REQUIREs valid options, and a source whose shape is known.
 Layout LayoutOf(const TrainingOptions& options);
 
 // Draws the weights (entries of two or more dimensions: output, input, kernel) from options.seed as

@@ -7,7 +7,6 @@
 #include <optional>
 #include <utility>
 
-#include "actors/training/dataset.h"
 #include "runtime/base/error.h"
 #include "runtime/base/require.h"
 
@@ -32,12 +31,17 @@ constexpr Window kHalf{.size = 2, .stride = 2};
 // is too small for, the rest has no meaning and Finish gives none.
 class PlanBuilder {
  public:
-  PlanBuilder(const ImageShape& input, double dropout)
-      : dropout_(dropout), channels_(input.channels), rows_(input.rows), columns_(input.columns) {
+  PlanBuilder(const ImageShape& input, std::uint32_t classes, double dropout)
+      : dropout_(dropout),
+        classes_(classes),
+        channels_(input.channels),
+        rows_(input.rows),
+        columns_(input.columns) {
     plan_.input = input;
   }
 
   std::int64_t channels() const { return channels_; }
+  std::int64_t classes() const { return classes_; }
 
   void Convolution(const std::string& name, std::int64_t outputs, const Window& window,
                    bool has_bias = true) {
@@ -60,6 +64,37 @@ class PlanBuilder {
     Parameter(name + ".weight", {outputs, channels_});
     Parameter(name + ".bias", {outputs});
     channels_ = outputs;
+  }
+
+  // Of text as rows of one character each.
+  void Embedding(const std::string& name, std::int64_t width) {
+    if (channels_ != 1 || rows_ != 1) fits_ = false;
+    ++weighted_layers_;
+    Add({.kind = LayerKind::kEmbedding, .first_entry = Entries()});
+    Parameter(name + ".token", {classes_, width});
+    Parameter(name + ".position", {columns_, width});
+    channels_ = width;
+  }
+
+  void LayerNorm(const std::string& name) {
+    Add({.kind = LayerKind::kLayerNorm, .first_entry = Entries(), .size = channels_});
+    Parameter(name + ".weight", {channels_}, /*fill=*/1);
+    Parameter(name + ".bias", {channels_});
+  }
+
+  // Of what a Linear of three times `width` left.
+  void CausalAttention(std::int64_t width, std::int64_t heads) {
+    REQUIRE(channels_ == 3 * width && width % heads == 0);
+    Add({.kind = LayerKind::kCausalAttention, .groups = heads});
+    channels_ = width;
+  }
+
+  void Gelu() { Add({.kind = LayerKind::kGelu}); }
+
+  // To what was kept, which has as many channels.
+  void AddKept() {
+    REQUIRE(channels_ == kept_channels_);
+    Add({.kind = LayerKind::kAdd});
   }
 
   void GroupNorm(const std::string& name, std::int64_t groups) {
@@ -164,6 +199,7 @@ class PlanBuilder {
   ModelPlan plan_;
   std::vector<LayoutEntry> buffers_;  // Of the layers so far.
   double dropout_;
+  std::int64_t classes_;
   bool has_dropout_ = false;
   std::int64_t channels_, rows_, columns_;  // What the layers so far leave.
   std::int64_t kept_channels_ = 0;
@@ -181,12 +217,12 @@ void AddLenet5(PlanBuilder& plan) {
   plan.Tanh();
   plan.Linear("fc2", 84);
   plan.Tanh();
-  plan.Linear("fc3", kImageClasses);
+  plan.Linear("fc3", plan.classes());
 }
 
 void AddLogistic(PlanBuilder& plan) {
   plan.Flatten();
-  plan.Linear("fc", kImageClasses);
+  plan.Linear("fc", plan.classes());
 }
 
 void AddCnnWithGroupNorm(PlanBuilder& plan) {
@@ -199,7 +235,7 @@ void AddCnnWithGroupNorm(PlanBuilder& plan) {
     if (block < 3) plan.MaxPool(kHalf);
   }
   plan.Flatten();
-  plan.Linear("fc", kImageClasses);
+  plan.Linear("fc", plan.classes());
 }
 
 void AddVgg16s(PlanBuilder& plan) {
@@ -217,7 +253,7 @@ void AddVgg16s(PlanBuilder& plan) {
     plan.Relu();
     plan.Dropout();
   }
-  plan.Linear("fc3", kImageClasses);
+  plan.Linear("fc3", plan.classes());
 }
 
 // BatchNorm, ReLU, convolution without bias.
@@ -253,7 +289,32 @@ void AddDenseNet(PlanBuilder& plan, const std::vector<int>& blocks) {
   plan.Relu();
   plan.GlobalAveragePool();
   plan.Flatten();
-  plan.Linear("fc", kImageClasses);
+  plan.Linear("fc", plan.classes());
+}
+
+void AddTransformer(PlanBuilder& plan) {
+  constexpr std::int64_t kWidth = 64;
+  constexpr std::int64_t kHeads = 4;
+  plan.Embedding("embedding", kWidth);
+  for (const int block : {1, 2}) {
+    const std::string name = absl::StrCat("block", block);
+    plan.Keep();
+    plan.LayerNorm(name + ".norm1");
+    plan.Linear(name + ".attention.in", 3 * kWidth);
+    plan.CausalAttention(kWidth, kHeads);
+    plan.Linear(name + ".attention.out", kWidth);
+    plan.Dropout();
+    plan.AddKept();
+    plan.Keep();
+    plan.LayerNorm(name + ".norm2");
+    plan.Linear(name + ".fc1", 4 * kWidth);
+    plan.Gelu();
+    plan.Linear(name + ".fc2", kWidth);
+    plan.Dropout();
+    plan.AddKept();
+  }
+  plan.LayerNorm("norm");
+  plan.Linear("fc", plan.classes());
 }
 
 absl::Status Refuse(const std::string& message, const std::string& hint) {
@@ -262,8 +323,9 @@ absl::Status Refuse(const std::string& message, const std::string& hint) {
 
 }  // namespace
 
-absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input) {
-  PlanBuilder builder(input, options.dropout);
+absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input,
+                                    std::uint32_t classes) {
+  PlanBuilder builder(input, classes, options.dropout);
   if (options.name == "lenet5") {
     AddLenet5(builder);
   } else if (options.name == "logistic") {
@@ -272,6 +334,8 @@ absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShap
     AddCnnWithGroupNorm(builder);
   } else if (options.name == "vgg16s") {
     AddVgg16s(builder);
+  } else if (options.name == "transformer") {
+    AddTransformer(builder);
   } else {
     REQUIRE(options.name == "densenet121" || options.name == "densenet201");
     AddDenseNet(builder, options.name == "densenet121" ? std::vector{6, 12, 24, 16}

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/training/dataset.h"
 #include "actors/training/image_shape.h"
 #include "actors/training/trainer.h"
 #include "actors/training/training_options.h"
@@ -31,6 +32,16 @@ enum class LayerKind {
   kDropout,      // In training only.
   kKeep,         // Keeps the value, and passes it on.
   kConcatenate,  // The value that was kept, then this one: more channels.
+  kAdd,          // The value that was kept and this one, which has its shape.
+  // Of text: n x 1 x 1 x characters -> n x characters x channels. Token (classes x channels) and
+  // position (characters x channels): the sum of a row of each.
+  kEmbedding,
+  kLayerNorm,  // weight, bias: over the channels of each character.
+  // From queries, keys and values, side by side in 3 x channels, to channels: each of the heads,
+  // which share the channels out, softmax(q k^T / sqrt(channels of a head)) v over this character
+  // and those before it.
+  kCausalAttention,
+  kGelu,
 };
 
 struct Layer {
@@ -41,7 +52,7 @@ struct Layer {
   std::int64_t size = 0;     // Of a kernel, or of the squares of a pool.
   std::int64_t stride = 1;   // From one to the next.
   std::int64_t padding = 0;  // On each side of an image: zeros, or for a pool nothing.
-  std::int64_t groups = 0;   // Of kGroupNorm.
+  std::int64_t groups = 0;   // Of kGroupNorm; of kCausalAttention the heads.
   double rate = 0;           // Of kDropout: the part of the values that is dropped.
 };
 
@@ -51,7 +62,7 @@ struct ModelPlan {
   Layout layout;
 };
 
-// The model `name`, for images of `input` in 10 classes:
+// The model `name`, for images of `input` in `classes`, 10 in the figures here:
 //   lenet5    the FDA paper's, d = 61,706 on 1 x 28 x 28: convolution 6 of 5x5 same, tanh, average
 //             pool 2; convolution 16 of 5x5, tanh, average pool 2; 120 tanh, 84 tanh, 10
 //   logistic  one linear map from pixels to classes, d = 7,850
@@ -66,12 +77,20 @@ struct ModelPlan {
 //             on 3 x 32 x 32, with 83,648 and 229,056 floats of buffers: the stem for large images
 //             (7x7 by 2, max pool 3 by 2), blocks of 6, 12, 24, 16 and 6, 12, 48, 32 layers, growth
 //             32, compression 0.5; dropout after each convolution of a block
+//   transformer
+//             of characters, decoder only (Vaswani et al. 2017; Radford et al. 2019), on 1 x 1 x
+//             context: token and position of width 64; two blocks of LayerNorm, causal attention of
+//             4 heads, and LayerNorm, 256 GELU, 64, each added to what came in (pre-norm), with
+//             dropout behind both; LayerNorm, one linear map to the classes. d = 112,577 for 65
+//             characters and a context of 64
 // The running statistics of a BatchNorm are buffers, behind all that is trained: the ring averages
 // them with the model, a step's batch changes them by a hundredth (Keras's momentum).
-// options.dropout is the rate of all dropout layers; the paper's are 0.5 of vgg16s and 0.2.
+// options.dropout is the rate of all dropout layers; the paper's are 0.5 of vgg16s and 0.2. The
+// transformer's is 0 unless given.
 // CONFIG_INVALID_VALUE, exit 2: a rate for a model without such a layer; `input` is too small or
 // has odd sides where the model halves them. REQUIREs a name of these.
-absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input);
+absl::StatusOr<ModelPlan> PlanModel(const ModelOptions& options, const ImageShape& input,
+                                    std::uint32_t classes = kImageClasses);
 
 }  // namespace actors
 

@@ -4,6 +4,8 @@
 #include <torch/script.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "actors/training/dropout.h"
@@ -45,8 +47,10 @@ class TanhPoolFunction : public torch::autograd::Function<TanhPoolFunction> {
   }
 };
 
-// Added to a variance: by torch's GroupNorm, and by the BatchNorm of Keras's DenseNet.
+// Added to a variance: by torch's GroupNorm and LayerNorm, and by the BatchNorm of Keras's
+// DenseNet.
 constexpr double kGroupNormEpsilon = 1e-5;
+constexpr double kLayerNormEpsilon = 1e-5;
 constexpr double kBatchNormEpsilon = 1.001e-5;
 // How much of a batch's statistics goes into the running ones: Keras's 1 - 0.99.
 constexpr double kBatchNormMomentum = 0.01;
@@ -56,6 +60,33 @@ torch::Tensor Dropped(const torch::Tensor& x, double rate, RandomStream& random)
   DrawDropoutMask(random, rate, {mask.data_ptr<float>(), static_cast<std::size_t>(mask.numel())});
   return x * mask;
 }
+
+// x: n x characters x (queries, keys, values).
+torch::Tensor CausalAttention(const torch::Tensor& x, std::int64_t heads) {
+  const std::int64_t samples = x.size(0), characters = x.size(1), width = x.size(2) / 3;
+  const std::int64_t of_head = width / heads;
+  // Each n x heads x characters x channels of a head.
+  const torch::Tensor parts =
+      x.reshape({samples, characters, 3, heads, of_head}).permute({2, 0, 3, 1, 4});
+  const torch::Tensor scores =
+      torch::matmul(parts[0], parts[1].transpose(2, 3)) / std::sqrt(static_cast<double>(of_head));
+  const torch::Tensor later =
+      torch::ones({characters, characters}, torch::TensorOptions(torch::kBool)).triu(1);
+  const torch::Tensor weights =
+      torch::softmax(scores.masked_fill(later, -std::numeric_limits<double>::infinity()), 3);
+  return torch::matmul(weights, parts[2]).transpose(1, 2).reshape({samples, characters, width});
+}
+
+// The same as a method of TorchScript. 11 is bool among torch's types, 4 is int64.
+constexpr char kCausalAttentionScript[] = R"(
+def causal_attention(self, x, heads: int):
+    n, t, width = x.size(0), x.size(1), x.size(2) // 3
+    parts = x.reshape([n, t, 3, heads, width // heads]).permute([2, 0, 3, 1, 4])
+    scores = torch.matmul(parts[0], parts[1].transpose(2, 3)) / (width / heads) ** 0.5
+    later = torch.triu(torch.ones([t, t], dtype=11, device=x.device), 1)
+    weights = torch.softmax(scores.masked_fill(later, float("-inf")), 3)
+    return torch.matmul(weights, parts[2]).transpose(1, 2).reshape([n, t, width])
+)";
 
 // A pass over the layers of a plan.
 class Pass {
@@ -86,6 +117,13 @@ class Pass {
       case LayerKind::kDropout: return dropout_ == nullptr ? x : Dropped(x, layer.rate, *dropout_);
       case LayerKind::kKeep: return kept_ = x;
       case LayerKind::kConcatenate: return torch::cat({kept_, x}, 1);
+      case LayerKind::kAdd: return kept_ + x;
+      case LayerKind::kEmbedding:
+        return torch::embedding(Weight(layer), x.flatten(1).to(torch::kLong)) + Bias(layer);
+      case LayerKind::kLayerNorm:
+        return torch::layer_norm(x, {layer.size}, Weight(layer), Bias(layer), kLayerNormEpsilon);
+      case LayerKind::kCausalAttention: return CausalAttention(x, layer.groups);
+      case LayerKind::kGelu: return torch::gelu(x);
     }
     REQUIRE(false);
   }
@@ -139,6 +177,16 @@ std::string Script(const Layer& layer, const Layout& layout) {
     case LayerKind::kDropout: return "x";  // For predicting.
     case LayerKind::kKeep: return "kept = x";
     case LayerKind::kConcatenate: return "torch.cat([kept, x], 1)";
+    case LayerKind::kAdd: return "kept + x";
+    case LayerKind::kEmbedding:
+      return absl::StrCat("torch.embedding(", entry(0), ", torch.to(torch.flatten(x, 1), 4)) + ",
+                          entry(1), "[0:x.size(-1)]");
+    case LayerKind::kLayerNorm:
+      return absl::StrCat("torch.layer_norm(x, [", layer.size, "], ", entry(0), ", ", entry(1),
+                          ", ", kLayerNormEpsilon, ")");
+    case LayerKind::kCausalAttention:
+      return absl::StrCat("self.causal_attention(x, ", layer.groups, ")");
+    case LayerKind::kGelu: return "torch.gelu(x)";
   }
   REQUIRE(false);
 }
@@ -179,6 +227,10 @@ std::string ToTorchScript(const ModelPlan& plan, absl::Span<const float> paramet
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const bool is_buffer = layout.entries[i].offset >= layout.trainable;
     module.register_parameter(ScriptName(layout.entries[i]), tensors[i].clone(), is_buffer);
+  }
+  const auto attends = [](const Layer& layer) { return layer.kind == LayerKind::kCausalAttention; };
+  if (std::any_of(plan.layers.begin(), plan.layers.end(), attends)) {
+    module.define(kCausalAttentionScript);
   }
   std::string script = "def forward(self, x):\n";
   for (const Layer& layer : plan.layers) {

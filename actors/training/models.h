@@ -22,10 +22,10 @@ namespace actors {
 
 using Tensors = std::vector<torch::Tensor>;
 
-// Images (n x channels x rows x columns in [0, 1]) and parameters in the layout's order -> logits
-// (n x classes). With `dropout` to train on: it gives the masks of the dropout layers, one after
-// the other, and each BatchNorm takes the statistics of the batch and notes them in its buffers.
-// Without, as for a test: a BatchNorm takes those of its buffers.
+// Images (n x channels x rows x columns) and parameters in the layout's order -> logits, n x
+// classes; of text n x characters x classes. With `dropout` to train on: it gives the masks of the
+// dropout layers, one after the other, and each BatchNorm takes the statistics of the batch and
+// notes them in its buffers. Without, as for a test: a BatchNorm takes those of its buffers.
 torch::Tensor Forward(const ModelPlan& plan, const torch::Tensor& images, const Tensors& parameters,
                       RandomStream* dropout = nullptr);
 

@@ -63,7 +63,7 @@ absl::StatusOr<std::vector<std::vector<std::uint64_t>>> DirichletShares(
 
 // Each class goes from rank to rank, in `order`.
 absl::StatusOr<std::vector<Order>> DealByDirichlet(const PartitionRule& rule, const Order& order,
-                                                   absl::Span<const std::uint8_t> labels,
+                                                   absl::Span<const std::uint32_t> labels,
                                                    std::uint32_t world_size, std::uint64_t seed) {
   const std::size_t classes =
       labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()) + std::size_t{1};
@@ -145,7 +145,7 @@ std::vector<std::uint32_t> RandomOrder(std::uint32_t count, std::uint64_t seed) 
 }
 
 absl::StatusOr<std::vector<std::vector<std::uint32_t>>> Partition(
-    const PartitionRule& rule, absl::Span<const std::uint8_t> labels, std::uint32_t world_size,
+    const PartitionRule& rule, absl::Span<const std::uint32_t> labels, std::uint32_t world_size,
     std::uint64_t seed) {
   REQUIRE(world_size >= 1);
   Order order = RandomOrder(static_cast<std::uint32_t>(labels.size()), seed);
@@ -175,7 +175,7 @@ absl::Status CheckShard(std::size_t shard_samples, std::uint32_t batch) {
                             "take a smaller optimizer.batch or fewer workers");
 }
 
-std::vector<std::uint64_t> CountByClass(absl::Span<const std::uint8_t> labels,
+std::vector<std::uint64_t> CountByClass(absl::Span<const std::uint32_t> labels,
                                         absl::Span<const std::uint32_t> samples,
                                         std::uint32_t classes) {
   std::vector<std::uint64_t> counts(classes, 0);

@@ -51,14 +51,14 @@ std::vector<std::uint32_t> RandomOrder(std::uint32_t count, std::uint64_t seed);
 // The shards of all ranks: disjoint, together 0..labels.size()-1. world_size >= 1. Errors: those of
 // ShardSizes.
 absl::StatusOr<std::vector<std::vector<std::uint32_t>>> Partition(
-    const PartitionRule& rule, absl::Span<const std::uint8_t> labels, std::uint32_t world_size,
+    const PartitionRule& rule, absl::Span<const std::uint32_t> labels, std::uint32_t world_size,
     std::uint64_t seed);
 
 // A batch must fit into every shard: CONFIG_INVALID_VALUE, exit 2.
 absl::Status CheckShard(std::size_t shard_samples, std::uint32_t batch);
 
 // How many of `samples` carry each label below `classes`.
-std::vector<std::uint64_t> CountByClass(absl::Span<const std::uint8_t> labels,
+std::vector<std::uint64_t> CountByClass(absl::Span<const std::uint32_t> labels,
                                         absl::Span<const std::uint32_t> samples,
                                         std::uint32_t classes);
 

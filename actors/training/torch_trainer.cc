@@ -1,7 +1,6 @@
 #include "actors/training/torch_trainer.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -38,46 +37,57 @@ auto CatchTorch(const char* what, Body body) -> decltype(body()) {
   }
 }
 
-// Images and labels as torch takes them; reused from batch to batch.
+// Inputs and targets as torch takes them; reused from batch to batch.
 class Batch {
  public:
-  Batch(std::size_t capacity, const ImageShape& shape)
-      : pixels_(shape.pixels()),
-        images_(torch::empty(
-            {static_cast<std::int64_t>(capacity), shape.channels, shape.rows, shape.columns})),
-        labels_(torch::empty({static_cast<std::int64_t>(capacity)}, torch::kLong)) {
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      unit_of_byte_[byte] = static_cast<float>(byte) / 255.0f;
-    }
-  }
+  Batch(std::size_t capacity, const SampleShape& shape)
+      : floats_(shape.input.pixels()),
+        targets_of_each_(shape.targets),
+        inputs_(torch::empty({static_cast<std::int64_t>(capacity), shape.input.channels,
+                              shape.input.rows, shape.input.columns})),
+        targets_(torch::empty({static_cast<std::int64_t>(capacity * shape.targets)}, torch::kLong)),
+        before_drift_(floats_) {}
 
-  // Sets place `place` to one sample of `set`, as `drift` makes it.
-  void Put(std::size_t place, const ImageSet& set, std::size_t sample, const ConceptDrift& drift) {
-    float* const image = images_.data_ptr<float>() + place * pixels_;
-    const std::uint8_t* const pixels = set.image(sample);
-    const std::uint32_t* const sources = drift.sources();
-    if (sources == nullptr) {
-      for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[i]];
+  // Sets place `place` to one of `samples`, as `drift` makes it.
+  void Put(std::size_t place, const Samples& samples, std::size_t sample,
+           const ConceptDrift& drift) {
+    float* const input = inputs_.data_ptr<float>() + place * floats_;
+    if (const std::uint32_t* const sources = drift.sources(); sources == nullptr) {
+      samples.PutInput(sample, input);
     } else {
-      for (std::size_t i = 0; i < pixels_; ++i) image[i] = unit_of_byte_[pixels[sources[i]]];
+      samples.PutInput(sample, before_drift_.data());
+      for (std::size_t i = 0; i < floats_; ++i) input[i] = before_drift_[sources[i]];
     }
-    labels_.data_ptr<std::int64_t>()[place] = drift.LabelOf(set.labels[sample]);
+    std::int64_t* const targets = targets_.data_ptr<std::int64_t>() + place * targets_of_each_;
+    samples.PutTargets(sample, targets);
+    for (std::size_t i = 0; i < targets_of_each_; ++i)
+      targets[i] = drift.LabelOf(static_cast<std::uint32_t>(targets[i]));
   }
 
-  // The first `count` places.
-  torch::Tensor images(std::size_t count) const {
-    return images_.narrow(0, 0, static_cast<std::int64_t>(count));
+  // Of the first `count` places.
+  torch::Tensor inputs(std::size_t count) const {
+    return inputs_.narrow(0, 0, static_cast<std::int64_t>(count));
   }
-  torch::Tensor labels(std::size_t count) const {
-    return labels_.narrow(0, 0, static_cast<std::int64_t>(count));
+  torch::Tensor targets(std::size_t count) const {
+    return targets_.narrow(0, 0, static_cast<std::int64_t>(count * targets_of_each_));
   }
 
  private:
-  std::size_t pixels_;  // Of an image, all channels.
-  torch::Tensor images_;
-  torch::Tensor labels_;
-  std::array<float, 256> unit_of_byte_;
+  std::size_t floats_;  // Of an input.
+  std::size_t targets_of_each_;
+  torch::Tensor inputs_;
+  torch::Tensor targets_;
+  std::vector<float> before_drift_;
 };
+
+// Bounds what the inputs of a test take to 16 MB.
+std::size_t EvaluationBatch(const SampleShape& shape) {
+  constexpr std::size_t kMostFloats = std::size_t{1} << 22;
+  return std::clamp<std::size_t>(kMostFloats / shape.input.pixels(), 1, kEvaluationBatch);
+}
+
+// A row of logits for each target.
+torch::Tensor Flat(const torch::Tensor& logits) { return logits.reshape({-1, logits.size(-1)}); }
 
 std::uint64_t CountCorrect(const torch::Tensor& logits, const torch::Tensor& labels) {
   const torch::NoGradGuard no_gradient;
@@ -87,19 +97,21 @@ std::uint64_t CountCorrect(const torch::Tensor& logits, const torch::Tensor& lab
 class TorchTrainer final : public Trainer {
  public:
   TorchTrainer(const TrainingOptions& options, const PartitionRule& partition,
-               const DriftRule& drift, ModelPlan plan, std::shared_ptr<const Dataset> dataset)
+               const DriftRule& drift, ModelPlan plan, LabelledData data)
       : options_(options),
         partition_(partition),
-        drift_(drift, plan.input, kImageClasses, options.data.seed),
+        drift_(drift, data.shape, options.data.seed),
         plan_(std::move(plan)),
-        dataset_(std::move(dataset)),
-        fingerprint_(options.data.own ? 0 : Fingerprint(dataset_->train)),
+        data_(std::move(data)),
+        labels_(LabelsOf(*data_.train)),
+        fingerprint_(options.data.own ? 0 : data_.train->Fingerprint()),
         local_(layout_.total),
         gradient_(layout_.trainable),
         parameters_(TensorsOver(layout_, local_.data())),
         optimizer_(options.optimizer, layout_.trainable),
-        batch_(options.optimizer.batch, plan_.input),
-        evaluation_batch_(kEvaluationBatch, plan_.input) {
+        batch_(options.optimizer.batch, data_.shape),
+        evaluation_batch_size_(EvaluationBatch(data_.shape)),
+        evaluation_batch_(evaluation_batch_size_, data_.shape) {
     DrawInitialModel(layout_, options_.model, local_.span());
     const Tensors gradients = TensorsOver(layout_, gradient_.data(), layout_.trainable);
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -116,7 +128,7 @@ class TorchTrainer final : public Trainer {
     REQUIRE(placement.rank < placement.world_size);
     const auto [part, parts] = PartOf(placement.rank, placement.world_size);
     ASSIGN_OR_RETURN(std::vector<std::vector<std::uint32_t>> shards,
-                     Partition(partition_, dataset_->train.labels, parts, options_.data.seed));
+                     Partition(partition_, labels_, parts, options_.data.seed));
     std::vector<std::uint32_t>& shard = shards[part];
     RETURN_IF_ERROR(options_.data.own
                         ? CheckOwnPart(options_.data, shard.size(), options_.optimizer.batch)
@@ -135,7 +147,7 @@ class TorchTrainer final : public Trainer {
     REQUIRE(sampler_.has_value());
     const absl::Span<const std::uint32_t> samples = sampler_->Draw(step);
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      batch_.Put(i, dataset_->train, samples[i], drift_);
+      batch_.Put(i, *data_.train, samples[i], drift_);
     }
     const absl::Span<float> buffers = local_.span().subspan(layout_.trainable);
     buffers_before_.assign(buffers.begin(), buffers.end());
@@ -175,19 +187,19 @@ class TorchTrainer final : public Trainer {
     REQUIRE(sampler_.has_value());
     DataSummary summary;
     summary.fingerprint = fingerprint_;
-    summary.train_samples = options_.data.own ? sampler_->shard().size() : dataset_->train.size();
+    summary.train_samples = options_.data.own ? sampler_->shard().size() : labels_.size();
     const auto [begin, end] = TestSamples(0, 1);
     summary.test_samples = end - begin;
     summary.sample_shape = {plan_.input.rows, plan_.input.columns};
     if (const std::uint32_t channels = plan_.input.channels; channels > 1) {
       summary.sample_shape.insert(summary.sample_shape.begin(), channels);
     }
-    const std::vector<std::uint8_t>& labels = dataset_->train.labels;
+    const std::uint32_t classes = data_.shape.classes;
     if (options_.data.own) {
-      summary.samples_by_class = CountByClass(labels, sampler_->shard(), kImageClasses);
+      summary.samples_by_class = CountByClass(labels_, sampler_->shard(), classes);
     } else {
-      summary.samples_by_class.assign(kImageClasses, 0);
-      for (const std::uint8_t label : labels) ++summary.samples_by_class[label];
+      summary.samples_by_class.assign(classes, 0);
+      for (const std::uint32_t label : labels_) ++summary.samples_by_class[label];
     }
     return summary;
   }
@@ -204,7 +216,7 @@ class TorchTrainer final : public Trainer {
   std::pair<std::size_t, std::size_t> TestSamples(std::uint32_t rank,
                                                   std::uint32_t world_size) const {
     const auto [part, parts] = PartOf(rank, world_size);
-    const std::size_t samples = dataset_->test.size();
+    const std::size_t samples = data_.test->size();
     return {samples * part / parts, samples * (part + 1) / parts};
   }
 
@@ -212,15 +224,16 @@ class TorchTrainer final : public Trainer {
   StepOutcome ComputeGradient(std::size_t count, std::uint64_t step) {
     RandomStream dropout(options_.model.seed, Purpose::kDropout, slot_, step);
     gradient_.SetZero();
-    const torch::Tensor logits = Forward(plan_, batch_.images(count), parameters_, &dropout);
-    const torch::Tensor loss = torch::nll_loss(torch::log_softmax(logits, 1), batch_.labels(count));
+    const torch::Tensor logits = Flat(Forward(plan_, batch_.inputs(count), parameters_, &dropout));
+    const torch::Tensor loss =
+        torch::nll_loss(torch::log_softmax(logits, 1), batch_.targets(count));
     loss.backward();
     CheckTensorsInPlace();
     StepOutcome outcome;
     outcome.loss = loss.item<float>();
     outcome.samples = static_cast<std::uint32_t>(count);
-    outcome.predictions.correct = CountCorrect(logits, batch_.labels(count));
-    outcome.predictions.all = count;
+    outcome.predictions.correct = CountCorrect(logits, batch_.targets(count));
+    outcome.predictions.all = count * data_.shape.targets;
     return outcome;
   }
 
@@ -240,14 +253,15 @@ class TorchTrainer final : public Trainer {
     // from_blob wants a pointer to non-const; nothing writes through it.
     const Tensors parameters = TensorsOver(layout_, const_cast<float*>(model.data()));
     EvaluationCounts counts;
-    counts.samples = end - begin;
-    for (std::size_t first = begin; first < end; first += kEvaluationBatch) {
-      const std::size_t count = std::min(kEvaluationBatch, end - first);
+    counts.samples = (end - begin) * data_.shape.targets;
+    for (std::size_t first = begin; first < end; first += evaluation_batch_size_) {
+      const std::size_t count = std::min(evaluation_batch_size_, end - first);
       for (std::size_t i = 0; i < count; ++i) {
-        evaluation_batch_.Put(i, dataset_->test, first + i, drift_);
+        evaluation_batch_.Put(i, *data_.test, first + i, drift_);
       }
-      const torch::Tensor logits = Forward(plan_, evaluation_batch_.images(count), parameters);
-      const torch::Tensor labels = evaluation_batch_.labels(count);
+      const torch::Tensor logits =
+          Flat(Forward(plan_, evaluation_batch_.inputs(count), parameters));
+      const torch::Tensor labels = evaluation_batch_.targets(count);
       counts.loss_sum += torch::nll_loss(torch::log_softmax(logits, 1), labels, /*weight=*/{},
                                          torch::Reduction::Sum)
                              .item<double>();
@@ -261,7 +275,8 @@ class TorchTrainer final : public Trainer {
   ConceptDrift drift_;
   const ModelPlan plan_;
   const Layout& layout_ = plan_.layout;
-  const std::shared_ptr<const Dataset> dataset_;
+  const LabelledData data_;
+  const std::vector<std::uint32_t> labels_;  // Of the training samples.
   const std::uint64_t fingerprint_;
   FlatVector local_;
   FlatVector gradient_;
@@ -271,25 +286,32 @@ class TorchTrainer final : public Trainer {
   std::uint32_t slot_ = 0;
   std::vector<float> buffers_before_;  // The step in hand, for the case that it finds no number.
   Batch batch_;
+  const std::size_t evaluation_batch_size_;
   Batch evaluation_batch_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
-                                                          std::shared_ptr<const Dataset> dataset) {
+                                                          std::shared_ptr<const Dataset> images) {
+  return MakeTorchTrainer(options, LabelledImages(std::move(images)));
+}
+
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
+                                                          LabelledData data) {
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   REQUIRE(options.model.name != "quadratic");
   ASSIGN_OR_RETURN(const PartitionRule partition,
                    ParsePartition(options.data.partition, options.optimizer.batch));
   ASSIGN_OR_RETURN(const DriftRule drift, ParseDrift(options.data.drift));
-  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, dataset->train.shape));
+  RETURN_IF_ERROR(CheckDrift(drift, data.shape));
+  ASSIGN_OR_RETURN(ModelPlan plan, PlanModel(options.model, data.shape.input, data.shape.classes));
   return CatchTorch("building the model", [&]() -> absl::StatusOr<std::unique_ptr<Trainer>> {
     at::set_num_threads(static_cast<int>(options.threads));
     // The worker's log carries the warning that this returns; here only the limit matters.
     LimitBlasThreads();
-    std::unique_ptr<Trainer> trainer = std::make_unique<TorchTrainer>(
-        options, partition, drift, std::move(plan), std::move(dataset));
+    std::unique_ptr<Trainer> trainer =
+        std::make_unique<TorchTrainer>(options, partition, drift, std::move(plan), std::move(data));
     RETURN_IF_ERROR(trainer->Place(Placement()));
     return trainer;
   });
@@ -298,8 +320,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions&
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTrainer(const TrainingOptions& options) {
   RETURN_IF_ERROR(ValidateTrainingOptions(options));
   if (options.model.name == "quadratic") return std::make_unique<QuadraticTrainer>(options);
-  ASSIGN_OR_RETURN(std::shared_ptr<const Dataset> dataset, LoadDataset(options.data));
-  return MakeTorchTrainer(options, std::move(dataset));
+  ASSIGN_OR_RETURN(LabelledData data, LoadData(options.data));
+  return MakeTorchTrainer(options, std::move(data));
 }
 
 }  // namespace actors

@@ -1,5 +1,5 @@
-// Training by LibTorch: images, the built-in models, and the file that Python opens. No torch type
-// stands here. C++17-clean.
+// Training by LibTorch: batches of samples, the built-in models, and the file that Python opens. No
+// torch type stands here. C++17-clean.
 #ifndef RONDO_ACTORS_TRAINING_TORCH_TRAINER_H_
 #define RONDO_ACTORS_TRAINING_TORCH_TRAINER_H_
 
@@ -8,14 +8,17 @@
 #include <memory>
 
 #include "actors/training/dataset.h"
+#include "actors/training/samples.h"
 #include "actors/training/trainer.h"
 #include "actors/training/training_options.h"
 
 namespace actors {
 
-// The torch trainer on a data set that may be shared by several trainers of a process.
+// The torch trainer on samples that may be shared by several trainers of a process.
 absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
-                                                          std::shared_ptr<const Dataset> dataset);
+                                                          LabelledData data);
+absl::StatusOr<std::unique_ptr<Trainer>> MakeTorchTrainer(const TrainingOptions& options,
+                                                          std::shared_ptr<const Dataset> images);
 
 }  // namespace actors
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include "actors/training/concept_drift.h"
@@ -70,7 +71,10 @@ absl::Status ValidateOwnData(const DataOptions& data) {
 }
 
 absl::Status CheckModel(const TrainingOptions& options) {
-  ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(options.model, ShapeOf(options.data.source)));
+  const std::optional<ImageShape> shape = ShapeOf(options.data.source);
+  // What the files alone say is checked when they are read.
+  if (!shape.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const ModelPlan plan, PlanModel(options.model, *shape));
   // The variance of one value, as torch's running one is computed, is 0 / 0.
   if (plan.layout.total == plan.layout.trainable || options.optimizer.batch > 1) {
     return absl::OkStatus();
@@ -78,18 +82,30 @@ absl::Status CheckModel(const TrainingOptions& options) {
   return Refuse("optimizer.batch", "1", "2 or more with a model that has BatchNorm");
 }
 
+// Characters for the model of characters, and nothing else for it.
+absl::Status CheckText(const TrainingOptions& options) {
+  RETURN_IF_ERROR(CheckRange("data.context", options.data.context, 1, 4097));
+  const bool of_text = options.model.name == "transformer";
+  if (of_text == (options.data.source == "text")) return absl::OkStatus();
+  return Refuse("model.name",
+                "\"" + options.model.name + "\" with data.source = \"" + options.data.source + "\"",
+                "\"transformer\" with data.source = \"text\", and with no other");
+}
+
 }  // namespace
 
 absl::Status ValidateTrainingOptions(const TrainingOptions& options) {
-  RETURN_IF_ERROR(CheckName(
-      "model.name", options.model.name,
-      {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201", "quadratic"}));
+  RETURN_IF_ERROR(CheckName("model.name", options.model.name,
+                            {"lenet5", "logistic", "cnn-gn", "vgg16s", "densenet121", "densenet201",
+                             "transformer", "quadratic"}));
   RETURN_IF_ERROR(CheckName("model.init", options.model.init, {"glorot_uniform", "he_normal"}));
   RETURN_IF_ERROR(CheckRange("model.dropout", options.model.dropout, 0, 1));
   RETURN_IF_ERROR(ValidateOptimizer(options.optimizer));
   if (options.model.name == "quadratic") return ValidateQuadratic(options.quadratic);
-  RETURN_IF_ERROR(CheckName("data.source", options.data.source,
-                            {"digits", "mnist", "fashion-mnist", "cifar10"}));
+  RETURN_IF_ERROR(
+      CheckName("data.source", options.data.source,
+                {"digits", "mnist", "fashion-mnist", "cifar10", "text", "libsvm", "tensors"}));
+  RETURN_IF_ERROR(CheckText(options));
   RETURN_IF_ERROR(CheckName("data.batches", options.data.batches, {"uniform", "permutation"}));
   if (options.data.own) RETURN_IF_ERROR(ValidateOwnData(options.data));
   RETURN_IF_ERROR(ParseDrift(options.data.drift).status());

@@ -18,7 +18,8 @@ struct ModelOptions {
 };
 
 struct DataOptions {
-  std::string source = "digits";    // "digits" | "mnist" | "fashion-mnist" | "cifar10".
+  // "digits" | "mnist" | "fashion-mnist" | "cifar10" | "text" | "libsvm" | "tensors".
+  std::string source = "digits";
   std::string dir;                  // Where its files lie; see LoadDataset.
   bool own = false;                 // This node's alone (data.placement "own"); else all hold it.
   std::string partition = "iid";    // ParsePartition says which there are.

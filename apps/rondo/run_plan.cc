@@ -49,8 +49,10 @@ std::string NameOf(const Prediction& prediction) {
 }
 
 std::string RenderSamples(const actors::TrainingDescription& training) {
+  constexpr std::size_t kMostColumns = 20;
   std::size_t classes = 0;
   for (const auto& shard : training.samples) classes = std::max(classes, shard.size());
+  if (classes > kMostColumns) classes = 0;
   Rows rows = {{classes == 0 ? "samples" : "samples of class"}};
   for (std::size_t label = 0; label < classes; ++label) {
     rows.front().push_back(std::to_string(label));
@@ -59,7 +61,9 @@ std::string RenderSamples(const actors::TrainingDescription& training) {
   for (std::size_t worker = 0; worker < training.samples.size(); ++worker) {
     const std::vector<std::uint64_t>& shard = training.samples[worker];
     rows.push_back({absl::StrCat("worker ", worker)});
-    for (const std::uint64_t count : shard) rows.back().push_back(FormatCount(count));
+    for (std::size_t label = 0; label < classes; ++label) {
+      rows.back().push_back(FormatCount(shard[label]));
+    }
     rows.back().push_back(
         FormatCount(std::accumulate(shard.begin(), shard.end(), std::uint64_t{0})));
   }

@@ -164,7 +164,9 @@ source = "fashion-mnist"
 dir = "x/y"
 partition = "label:8"
 batches = "permutation"
+drift = "labels:7"
 seed = 3
+context = 3
 [model]
 name = "vgg16s"
 init = "he_normal"

@@ -1,6 +1,7 @@
-"""predict.py MODEL IMAGES LOGITS: what a saved model says of 28x28 images, asked as a user would.
+"""predict.py MODEL INPUTS LOGITS [SIZE...]: what a saved model says, asked as a user would.
 
-IMAGES and LOGITS are float32 without a header; 784 and 10 of them an image.
+INPUTS and LOGITS are float32 without a header. SIZE... is the shape of all inputs, that of 28x28
+images unless given.
 """
 
 import array
@@ -11,8 +12,9 @@ import torch
 model = torch.jit.load(sys.argv[1])
 model.eval()
 with open(sys.argv[2], "rb") as file:
-    images = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
+    inputs = torch.frombuffer(bytearray(file.read()), dtype=torch.float32)
 with torch.no_grad():
-    logits = model(images.reshape(-1, 1, 28, 28))
+    sizes = [int(size) for size in sys.argv[4:]] or [-1, 1, 28, 28]
+    logits = model(inputs.reshape(sizes))
 with open(sys.argv[3], "wb") as file:
     array.array("f", logits.flatten().tolist()).tofile(file)

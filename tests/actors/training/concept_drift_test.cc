@@ -15,7 +15,7 @@ namespace {
 constexpr ImageShape kSmall{2, 3, 3};
 
 ConceptDrift Make(const char* rule, std::uint64_t seed = 0, std::uint32_t classes = 10) {
-  return ConceptDrift(ParseDrift(rule).value(), kSmall, classes, seed);
+  return ConceptDrift(ParseDrift(rule).value(), {.input = kSmall, .classes = classes}, seed);
 }
 
 std::vector<std::uint32_t> LabelsAt(ConceptDrift& drift, std::uint64_t step) {
@@ -100,6 +100,18 @@ TEST(ParseDrift, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);
     EXPECT_THAT(status, tests::HasMessage("data.drift"));
   }
+}
+
+TEST(CheckDrift, WantsImagesToTurnAndLabelsToChange) {
+  const DriftRule rotate = ParseDrift("rotate:5").value(), labels = ParseDrift("labels:5").value();
+  const SampleShape row{.input = {1, 1, 123}, .classes = 2}, image{.input = {3, 8, 8}};
+  const SampleShape text{.input = {1, 1, 64}, .classes = 65, .targets = 64};
+  EXPECT_OK(CheckDrift(rotate, image));
+  EXPECT_OK(CheckDrift(labels, row));
+  EXPECT_OK(CheckDrift(DriftRule(), text));
+  EXPECT_THAT(CheckDrift(rotate, row),
+              tests::HasMessage("as high as wide, and a sample is 1 x 1 x 123"));
+  EXPECT_THAT(CheckDrift(labels, text), tests::HasMessage("one sample each"));
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
+#include <string>
 
+#include "tests/support/data_folder.h"
 #include "tests/support/status_matchers.h"
 
 namespace actors {
@@ -62,6 +65,47 @@ TEST(Describe, RefusesABatchLargerThanAShard) {
   options.optimizer.batch = 20000;
   EXPECT_OK(Describe(options, 3));
   EXPECT_THAT(Describe(options, 4), tests::HasCode(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(Describe, CountsTheSamplesOfDirichletShards) {
+  TrainingOptions options;
+  options.data.partition = "dirichlet:0.3";
+  const auto description = Describe(options, 4);
+  ASSERT_OK(description);
+  std::uint64_t all = 0, least = UINT64_MAX, most = 0;
+  for (const auto& classes : description->samples) {
+    const auto samples = std::accumulate(classes.begin(), classes.end(), std::uint64_t{0});
+    all += samples;
+    least = std::min(least, samples);
+    most = std::max(most, samples);
+  }
+  EXPECT_EQ(all, 60000u);
+  EXPECT_GE(least, 64u);
+  EXPECT_GT(most, least + 1000);
+  options.data.partition = "dirichlet:0.001";
+  EXPECT_THAT(Describe(options, 16), tests::HasCode(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(Describe, ReadsTheSizeOfAModelFromItsFiles) {
+  const tests::DataFolder folder;
+  std::string text;
+  for (int i = 0; i < 500; ++i) text += static_cast<char>('a' + i % 7);
+  folder.Write("it.txt", text);
+  TrainingOptions options;
+  options.data.source = "text";
+  options.data.dir = folder.path();
+  options.data.context = 32;
+  options.model.name = "transformer";
+  const auto description = Describe(options, 2);
+  ASSERT_OK(description);
+  EXPECT_EQ(description->parameters, 7u * 64 + 32 * 64 + 2 * 49984 + 128 + 7 * 65);
+  EXPECT_EQ(description->train_samples, 450u - 32);
+  EXPECT_EQ(description->samples[1].size(), 7u);
+  options.data.drift = "labels:100";
+  EXPECT_THAT(Describe(options, 2), tests::HasMessage("labels of one sample each"));
+  options.data.drift = "none";
+  options.data.dir = folder.path() + "/nothing";
+  EXPECT_THAT(Describe(options, 2), tests::HasMessage("no file or directory holds"));
 }
 
 }  // namespace

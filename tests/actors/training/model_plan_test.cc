@@ -60,6 +60,28 @@ TEST(ModelPlan, Vgg16sHasTheParametersOfThePaper) {
   EXPECT_EQ(PlanOf("vgg16s", kColour).layout.trainable, 3510858u);
 }
 
+TEST(ModelPlan, TheTransformerHasTheParametersThatItsLayersHave) {
+  const auto plan = PlanModel({.name = "transformer"}, {1, 1, 64}, 65);
+  ASSERT_OK(plan);
+  // Token and position; in each block two norms, attention and the two linear maps; norm and head.
+  EXPECT_EQ(plan->layout.trainable, 65u * 64 + 64 * 64 +
+                                        2u * (2 * 128 + (64 * 192 + 192) + (64 * 64 + 64) +
+                                              (64 * 256 + 256) + (256 * 64 + 64)) +
+                                        128 + 64 * 65 + 65);
+  EXPECT_EQ(plan->layout.trainable, 112577u);
+  EXPECT_EQ(plan->layout.total, 112577u);
+  EXPECT_EQ(plan->layout.entries[0].name, "embedding.token");
+  EXPECT_THAT(plan->layout.entries[0].shape, testing::ElementsAre(65, 64));
+  EXPECT_EQ(plan->layout.entries.back().depth, 0u);
+  const auto of_images = PlanModel({.name = "transformer"}, ImageShape());
+  EXPECT_THAT(of_images, tests::HasMessage("does not fit images of 1 x 28 x 28"));
+}
+
+TEST(ModelPlan, TheLastLayerHasAsManyOutputsAsThereAreClasses) {
+  EXPECT_EQ(PlanModel({.name = "logistic"}, {1, 1, 123}, 2)->layout.trainable, 2u * 123 + 2);
+  EXPECT_EQ(PlanModel({.name = "lenet5"}, ImageShape(), 62)->layout.trainable, 61706u + 52 * 85);
+}
+
 TEST(ModelPlan, DenseNetsHaveTheParametersOfThePaper) {
   const Layout small = PlanOf("densenet121", kColour).layout;
   EXPECT_EQ(small.trainable, 6964106u);

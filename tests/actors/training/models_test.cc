@@ -5,6 +5,7 @@
 #include <torch/script.h>
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -297,6 +298,107 @@ INSTANTIATE_TEST_SUITE_P(BuiltIn, EveryModel,
                            name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
                            return name;
                          });
+
+// Characters as they come from a text: n x 1 x 1 x context.
+torch::Tensor SomeText(std::int64_t samples, std::int64_t context, std::int64_t characters) {
+  return torch::randint(characters, {samples, 1, 1, context}).to(torch::kFloat);
+}
+
+struct Transformer {
+  explicit Transformer(std::uint32_t context = 16, std::uint32_t characters = 11) {
+    options.name = "transformer";
+    plan = *PlanModel(options, {1, 1, context}, characters);
+    floats.resize(plan.layout.total);
+    DrawInitialModel(plan.layout, options, absl::MakeSpan(floats));
+    parameters = TensorsOver(plan.layout, floats.data());
+  }
+  // By its name.
+  torch::Tensor operator[](const std::string& name) const {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (plan.layout.entries[i].name == name) return parameters[i];
+    }
+    ADD_FAILURE() << name;
+    return {};
+  }
+
+  ModelOptions options;
+  ModelPlan plan;
+  std::vector<float> floats;
+  Tensors parameters;
+};
+
+// Written as a paper would: one head at a time.
+torch::Tensor PlainTransformer(const Transformer& model, const torch::Tensor& text) {
+  const auto linear = [&](const torch::Tensor& x, const std::string& name) {
+    return torch::matmul(x, model[name + ".weight"].t()) + model[name + ".bias"];
+  };
+  const auto norm = [&](const torch::Tensor& x, const std::string& name) {
+    const torch::Tensor mean = x.mean(-1, true);
+    const torch::Tensor variance = (x - mean).square().mean(-1, true);
+    return (x - mean) / (variance + 1e-5).sqrt() * model[name + ".weight"] + model[name + ".bias"];
+  };
+  torch::Tensor x = model["embedding.token"].index({text.flatten(1).to(torch::kLong)}) +
+                    model["embedding.position"];
+  const std::int64_t characters = x.size(1);
+  const torch::Tensor allowed = torch::ones({characters, characters}).tril();
+  for (const std::string block : {"block1", "block2"}) {
+    const torch::Tensor all = linear(norm(x, block + ".norm1"), block + ".attention.in");
+    std::vector<torch::Tensor> heads;
+    for (std::int64_t head = 0; head < 4; ++head) {
+      const auto part = [&](std::int64_t which) {
+        return all.slice(2, 64 * which + 16 * head, 64 * which + 16 * head + 16);
+      };
+      const torch::Tensor scores = torch::matmul(part(0), part(1).transpose(1, 2)) / 4;
+      const torch::Tensor weights = scores.exp() * allowed;
+      heads.push_back(torch::matmul(weights / weights.sum(-1, true), part(2)));
+    }
+    x = x + linear(torch::cat(heads, 2), block + ".attention.out");
+    const torch::Tensor wide = linear(norm(x, block + ".norm2"), block + ".fc1");
+    const torch::Tensor gelu = wide * (1 + torch::erf(wide / std::sqrt(2.0))) / 2;
+    x = x + linear(gelu, block + ".fc2");
+  }
+  return linear(norm(x, "norm"), "fc");
+}
+
+TEST(Forward, TheTransformerIsThatOfTheEquations) {
+  torch::manual_seed(4);
+  const torch::NoGradGuard no_gradient;
+  const Transformer model;
+  const torch::Tensor text = SomeText(3, 16, 11);
+  const torch::Tensor logits = Forward(model.plan, text, model.parameters);
+  EXPECT_EQ(logits.sizes(), torch::IntArrayRef({3, 16, 11}));
+  EXPECT_LE(LargestDifference(logits, PlainTransformer(model, text)), 2e-5);
+}
+
+TEST(Forward, NoCharacterOfTheTransformerSeesThoseBehindIt) {
+  torch::manual_seed(5);
+  const torch::NoGradGuard no_gradient;
+  const Transformer model;
+  const torch::Tensor text = SomeText(2, 16, 10);
+  torch::Tensor other = text.clone();
+  other.slice(3, 9) += 1;
+  const torch::Tensor one = Forward(model.plan, text, model.parameters);
+  const torch::Tensor two = Forward(model.plan, other, model.parameters);
+  EXPECT_EQ(LargestDifference(one.slice(1, 0, 9), two.slice(1, 0, 9)), 0);
+  EXPECT_GT(LargestDifference(one.slice(1, 9), two.slice(1, 9)), 1e-3);
+}
+
+TEST(ToTorchScript, TheTransformerPredictsTheSameOfFloatsAndOfNumbers) {
+  torch::manual_seed(6);
+  const torch::NoGradGuard no_gradient;
+  const Transformer model;
+  std::istringstream file(ToTorchScript(model.plan, model.floats));
+  torch::jit::Module module = torch::jit::load(file);
+  const torch::Tensor text = SomeText(3, 16, 11);
+  const torch::Tensor ours = Forward(model.plan, text, model.parameters);
+  EXPECT_LE(LargestDifference(module.forward({text}).toTensor(), ours), 1e-5);
+  const torch::Tensor numbers = text.flatten(1).to(torch::kLong);
+  EXPECT_LE(LargestDifference(module.forward({numbers}).toTensor(), ours), 1e-5);
+  // The first characters alone.
+  EXPECT_LE(
+      LargestDifference(module.forward({numbers.slice(1, 0, 5)}).toTensor(), ours.slice(1, 0, 5)),
+      1e-5);
+}
 
 }  // namespace
 }  // namespace actors

@@ -17,14 +17,14 @@ namespace {
 
 using Shards = std::vector<std::vector<std::uint32_t>>;
 
-std::vector<std::uint8_t> RandomLabels(std::uint32_t count) {
+std::vector<std::uint32_t> RandomLabels(std::uint32_t count) {
   RandomStream random(5, Purpose::kDigit);
-  std::vector<std::uint8_t> labels(count);
-  for (std::uint8_t& label : labels) label = static_cast<std::uint8_t>(random.NextBelow(10));
+  std::vector<std::uint32_t> labels(count);
+  for (std::uint32_t& label : labels) label = random.NextBelow(10);
   return labels;
 }
 
-Shards Divide(const std::string& rule, const std::vector<std::uint8_t>& labels,
+Shards Divide(const std::string& rule, const std::vector<std::uint32_t>& labels,
               std::uint32_t world_size, std::uint64_t seed = 3) {
   return Partition(ParsePartition(rule, /*batch=*/16).value(), labels, world_size, seed).value();
 }
@@ -34,7 +34,7 @@ class EveryPartition
 
 TEST_P(EveryPartition, CoversEachSampleOnceInShardsEqualUpToOne) {
   const auto& [rule, world_size, count] = GetParam();
-  const std::vector<std::uint8_t> labels = RandomLabels(count);
+  const std::vector<std::uint32_t> labels = RandomLabels(count);
   const Shards shards = Divide(rule, labels, world_size);
   ASSERT_EQ(shards.size(), world_size);
   std::vector<int> seen(count);
@@ -54,13 +54,13 @@ INSTANTIATE_TEST_SUITE_P(RulesAndSizes, EveryPartition,
                                           testing::Values(0u, 1u, 8u, 1000u, 1009u)));
 
 TEST(Partition, FollowsTheSeedAlone) {
-  const std::vector<std::uint8_t> labels = RandomLabels(1000);
+  const std::vector<std::uint32_t> labels = RandomLabels(1000);
   EXPECT_EQ(Divide("iid", labels, 4, 1), Divide("iid", labels, 4, 1));
   EXPECT_NE(Divide("iid", labels, 4, 1), Divide("iid", labels, 4, 2));
 }
 
 TEST(Partition, IidShardsHoldEveryClassInProportion) {
-  const std::vector<std::uint8_t> labels = RandomLabels(20000);
+  const std::vector<std::uint32_t> labels = RandomLabels(20000);
   for (const auto& shard : Divide("iid", labels, 4)) {
     // 500 expected, standard deviation below 22.
     EXPECT_THAT(CountByClass(labels, shard, 10),
@@ -69,21 +69,21 @@ TEST(Partition, IidShardsHoldEveryClassInProportion) {
 }
 
 TEST(Partition, SortedHundredGivesEachRankConsecutiveLabels) {
-  const std::vector<std::uint8_t> labels = RandomLabels(1000);
-  int last_label = 0;
+  const std::vector<std::uint32_t> labels = RandomLabels(1000);
+  std::uint32_t last_label = 0;
   for (const auto& shard : Divide("sorted:100", labels, 5)) {
     for (const std::uint32_t sample : shard) {
       ASSERT_GE(labels[sample], last_label);
       last_label = labels[sample];
     }
   }
-  EXPECT_EQ(last_label, 9);
+  EXPECT_EQ(last_label, 9u);
 }
 
 TEST(Partition, SortedSixtySortsSixtyPercentOfEachShard) {
-  const std::vector<std::uint8_t> labels = RandomLabels(10000);
+  const std::vector<std::uint32_t> labels = RandomLabels(10000);
   const Shards shards = Divide("sorted:60", labels, 5);
-  int last_label = 0;
+  std::uint32_t last_label = 0;
   for (const auto& shard : shards) {
     ASSERT_EQ(shard.size(), 2000u);
     for (std::size_t i = 0; i < 1200; ++i) {
@@ -96,7 +96,7 @@ TEST(Partition, SortedSixtySortsSixtyPercentOfEachShard) {
 }
 
 TEST(Partition, LabelGivesAllOfALabelToTheFirstRanks) {
-  const std::vector<std::uint8_t> labels = RandomLabels(10000);
+  const std::vector<std::uint32_t> labels = RandomLabels(10000);
   const auto of_label = static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), 8));
   ASSERT_GT(of_label, 625u);
   ASSERT_LT(of_label, 1250u);
@@ -110,9 +110,9 @@ TEST(Partition, LabelGivesAllOfALabelToTheFirstRanks) {
 
 // The sizes are those that the head works out from the counts by class alone.
 TEST(Partition, DirichletDealsEachSampleOnceInShardsOfTwoBatchesAndMore) {
-  const std::vector<std::uint8_t> labels = RandomLabels(10000);
+  const std::vector<std::uint32_t> labels = RandomLabels(10000);
   std::vector<std::uint64_t> by_class(10);
-  for (const std::uint8_t label : labels) ++by_class[label];
+  for (const std::uint32_t label : labels) ++by_class[label];
   for (const char* const text : {"dirichlet:0.1", "dirichlet:0.5", "dirichlet:100"}) {
     const PartitionRule rule = ParsePartition(text, 16).value();
     for (const std::uint32_t world_size : {1u, 2u, 5u, 13u}) {
@@ -133,7 +133,7 @@ TEST(Partition, DirichletDealsEachSampleOnceInShardsOfTwoBatchesAndMore) {
 }
 
 TEST(Partition, ASmallConcentrationGivesEachRankFewClasses) {
-  const std::vector<std::uint8_t> labels = RandomLabels(20000);
+  const std::vector<std::uint32_t> labels = RandomLabels(20000);
   // The part of a shard that its largest class makes up, the mean over the ranks.
   const auto largest_class = [&](const char* rule) {
     double sum = 0;
@@ -149,7 +149,7 @@ TEST(Partition, ASmallConcentrationGivesEachRankFewClasses) {
 }
 
 TEST(Partition, DirichletGivesUpWhereNoDrawLeavesEachRankTwoBatches) {
-  const std::vector<std::uint8_t> labels = RandomLabels(1000);
+  const std::vector<std::uint32_t> labels = RandomLabels(1000);
   const absl::Status status =
       Partition(ParsePartition("dirichlet:0.01", 100).value(), labels, 5, 3).status();
   EXPECT_EQ(runtime::ToUserError(status).exit, runtime::Exit::kUsage);

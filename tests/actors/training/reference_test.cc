@@ -76,7 +76,10 @@ Trace PlainAlgorithm1() {
   EXPECT_OK(initial);
   Vector base((*initial)->local().begin(), (*initial)->local().end());
   const auto shards =
-      Partition(PartitionRule(), data.train.labels, kWorkers, options.data.seed).value();
+      Partition(PartitionRule(),
+                std::vector<std::uint32_t>(data.train.labels.begin(), data.train.labels.end()),
+                kWorkers, options.data.seed)
+          .value();
   std::vector<tests::PlainLenet5> models;
   std::vector<BatchSampler> samplers;
   for (std::uint32_t k = 0; k < kWorkers; ++k) {
