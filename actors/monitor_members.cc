@@ -29,6 +29,16 @@ constexpr runtime::Duration kLongestSilence = std::chrono::seconds(30);
 constexpr std::size_t kMostResets = 3;
 constexpr std::uint64_t kResetWindow = 100;
 
+// Of shards of the common set that `ready` tells of.
+ShardSizesOf SizesOf(const RunConfig& config, const ReadyToRun& ready) {
+  return [text = config.data.partition, batch = config.optimizer.batch, seed = config.data.seed,
+          by_class = ready.samples_by_class](
+             std::uint32_t world_size) -> absl::StatusOr<std::vector<std::uint64_t>> {
+    ASSIGN_OR_RETURN(const PartitionRule rule, ParsePartition(text, batch));
+    return ShardSizes(rule, by_class, world_size, seed);
+  };
+}
+
 }  // namespace
 
 // Wishes first, in order; everybody else takes the smallest free slot.
@@ -139,6 +149,16 @@ void Monitor::OnReadyToRun(NodeId node, absl::StatusOr<ReadyToRun> ready) {
     Refuse(node, agrees);
     return;
   }
+  if (!OwnData()) {
+    // One more than the samples can be divided among must not end the run of the others.
+    const auto then = std::ranges::count_if(members_, [](const auto& entry) {
+      const Stage stage = entry.second.stage;
+      return stage == Stage::kMember || stage == Stage::kReady || stage == Stage::kPulling;
+    });
+    const absl::Status divides =
+        SizesOf(options_.config, *reference_)(static_cast<std::uint32_t>(then)).status();
+    if (!divides.ok()) return Refuse(node, divides);
+  }
   AdmitWhoIsReady();
 }
 
@@ -196,19 +216,13 @@ void Monitor::ReferTo(const MemberBook& member) {
 }
 
 // How large the shards are, where that weighs them, and whether the members that the run asks for
-// can each have one. (More of them may find too few samples later, each for itself.)
+// can each have one.
 absl::StatusOr<ShardSizesOf> Monitor::CheckedShardSizes() const {
   const RunConfig& config = options_.config;
   if (OwnData()) return nullptr;
-  ASSIGN_OR_RETURN(const PartitionRule rule,
-                   ParsePartition(config.data.partition, config.optimizer.batch));
-  auto sizes = [rule, by_class = reference_->samples_by_class,
-                seed = config.data.seed](std::uint32_t world_size) {
-    return ShardSizes(rule, by_class, world_size, seed);
-  };
+  const ShardSizesOf sizes = SizesOf(config, *reference_);
   RETURN_IF_ERROR(sizes(config.run.workers).status());
-  if (config.strategy.weighting != Weighting::kSamples) return nullptr;
-  return ShardSizesOf(sizes);
+  return config.strategy.weighting == Weighting::kSamples ? sizes : nullptr;
 }
 
 // By what `reference_` says of model and data.
