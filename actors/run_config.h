@@ -165,7 +165,7 @@ struct ServerSection {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-7;
-  double weight_decay = 0;  // adamw's; 0.01 unless given.
+  double weight_decay = 0;  // As an optimizer's; adamw: 0.01 unless given.
 };
 
 enum class Profile { kLocal, kLan, kWan };

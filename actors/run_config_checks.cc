@@ -123,11 +123,6 @@ absl::Status CheckServer(const ServerSection& server) {
     return Conflict("server.nesterov = true has a meaning with sgd and a momentum only",
                     "set server.momentum = 0.9, say, or leave server.nesterov out");
   }
-  if (server.weight_decay > 0 && server.name != ServerOptimizer::kAdamW) {
-    return Conflict(absl::StrCat("server.weight_decay = ", server.weight_decay,
-                                 " has a meaning with server.name = \"adamw\" only"),
-                    "leave server.weight_decay out");
-  }
   if (server.momentum > 0 && server.name != ServerOptimizer::kSgd) {
     return Conflict(absl::StrCat("server.momentum = ", server.momentum,
                                  " has a meaning with server.name = \"sgd\" only"),
@@ -149,9 +144,9 @@ absl::Status CheckFdaOpt(const RunConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckStrategy(const RunConfig& config) {
+// How long a round is.
+absl::Status CheckInterval(const RunConfig& config) {
   const StrategySection& strategy = config.strategy;
-  RETURN_IF_ERROR(CheckFdaOpt(config));
   if (NeedsTau(strategy.name) && strategy.tau == 0) {
     const std::string when = strategy.name == Strategy::kClock ? " at the full learning rate"
                              : strategy.name == Strategy::kQsr ? " at least"
@@ -174,6 +169,10 @@ absl::Status CheckStrategy(const RunConfig& config) {
                      "other numbers of steps on each node"),
         "use strategy.name = \"local\" with strategy.tau and [server] name = \"sgd\" or \"adam\"");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDecision(const StrategySection& strategy) {
   if (strategy.decision == DecisionName::kQuantum && !CanDoWithoutBarrier(strategy)) {
     return Conflict(
         "strategy.decision = \"quantum\" needs strategy.name = \"fda\", the estimator \"linear\" "
@@ -208,6 +207,11 @@ absl::Status CheckStrategy(const RunConfig& config) {
     return Conflict("strategy.theta = \"auto\" needs strategy.name = \"fda\"",
                     "the other strategies have no theta");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckExactEstimator(const RunConfig& config) {
+  const StrategySection& strategy = config.strategy;
   const TrainingOptions training = TrainingOptionsOf(config);
   const bool exact = WatchesDrifts(strategy.name) && strategy.estimator == EstimatorKind::kExact;
   // How many another source gives its model is seen when its files are read; how many a
@@ -285,7 +289,10 @@ absl::Status CheckConflicts(const RunConfig& config) {
   RETURN_IF_ERROR(ValidateTrainingOptions(TrainingOptionsOf(config)));
   RETURN_IF_ERROR(CheckSchedule(config));
   RETURN_IF_ERROR(CheckServer(config.server));
-  return CheckStrategy(config);
+  RETURN_IF_ERROR(CheckFdaOpt(config));
+  RETURN_IF_ERROR(CheckInterval(config));
+  RETURN_IF_ERROR(CheckDecision(config.strategy));
+  return CheckExactEstimator(config);
 }
 
 }  // namespace actors

@@ -126,7 +126,7 @@ void AddOptimizerKeys(std::vector<ConfigKey>& keys) {
 }
 
 void AddStrategyKeys(std::vector<ConfigKey>& keys) {
-  keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name), {"fda-opt"}));
+  keys.push_back(Choice("strategy", "name", RONDO_AT(strategy.name)));
   keys.push_back(Choice("strategy", "estimator", RONDO_AT(strategy.estimator)));
   keys.push_back(Choice("strategy", "decision", RONDO_AT(strategy.decision)));
   keys.push_back(Theta());

@@ -21,17 +21,26 @@ std::size_t Slots(const ServerOptimizerOptions& options) {
   REQUIRE(false);
 }
 
+// What stands in place of a gradient. adamw decays the model instead.
+float Gradient(float base, float mean, float decay) { return base - mean + decay * base; }
+
+float DecayOf(const ServerOptimizerOptions& options) {
+  return options.name == ServerOptimizer::kAdamW ? 0 : static_cast<float>(options.weight_decay);
+}
+
 // v = mu v + g; x = base - lr v, with Nesterov base - lr (g + mu v).
 void SgdStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t trainable,
              const float* base, float* next) {
   const auto rate = static_cast<float>(options.learning_rate);
   const auto momentum = static_cast<float>(options.momentum);
+  const float decay = DecayOf(options);
   if (momentum == 0) {
-    for (std::size_t i = 0; i < trainable; ++i) next[i] = base[i] - rate * (base[i] - next[i]);
+    for (std::size_t i = 0; i < trainable; ++i)
+      next[i] = base[i] - rate * Gradient(base[i], next[i], decay);
     return;
   }
   for (std::size_t i = 0; i < trainable; ++i) {
-    const float gradient = base[i] - next[i];
+    const float gradient = Gradient(base[i], next[i], decay);
     const float velocity = momentum * base[n + i] + gradient;
     next[n + i] = velocity;
     next[i] = base[i] - rate * (options.nesterov ? gradient + momentum * velocity : velocity);
@@ -54,11 +63,12 @@ void AdamStep(const ServerOptimizerOptions& options, std::size_t n, std::size_t 
   const auto rate = static_cast<float>(options.learning_rate / (1 - Power(options.beta1, rounds)));
   const auto correction = static_cast<float>(std::sqrt(1 - Power(options.beta2, rounds)));
   const auto epsilon = static_cast<float>(options.epsilon);
+  const float decay = DecayOf(options);
   const auto kept = static_cast<float>(options.name == ServerOptimizer::kAdamW
                                            ? 1 - options.learning_rate * options.weight_decay
                                            : 1);
   for (std::size_t i = 0; i < trainable; ++i) {
-    const float gradient = base[i] - next[i];
+    const float gradient = Gradient(base[i], next[i], decay);
     const float first = beta1 * base[n + i] + rest1 * gradient;
     const float second = beta2 * base[2 * n + i] + rest2 * gradient * gradient;
     next[n + i] = first;
@@ -72,8 +82,9 @@ void AdagradStep(const ServerOptimizerOptions& options, std::size_t n, std::size
                  const float* base, float* next) {
   const auto rate = static_cast<float>(options.learning_rate);
   const auto epsilon = static_cast<float>(options.epsilon);
+  const float decay = DecayOf(options);
   for (std::size_t i = 0; i < trainable; ++i) {
-    const float gradient = base[i] - next[i];
+    const float gradient = Gradient(base[i], next[i], decay);
     const float sum = base[n + i] + gradient * gradient;
     next[n + i] = sum;
     next[i] = base[i] - rate * (gradient / (std::sqrt(sum) + epsilon));

@@ -31,7 +31,7 @@ struct ServerOptimizerOptions {
   bool nesterov = false;
   double beta1 = 0.9;  // adam and adamw, as the next.
   double beta2 = 0.999;
-  double weight_decay = 0;  // adamw: of the model, before the step.
+  double weight_decay = 0;  // Times the model, added to the gradient; adamw: decoupled from it.
   double epsilon = 1e-7;    // Above 0 as a float, too: a gradient may be 0 from the first round on.
 };
 

@@ -204,6 +204,8 @@ sketch_columns = 100
 theta_lr_exponent = 1.5
 qsr_alpha = 0.25
 data_epochs = 2.5
+participants = 0.75
+max_epochs = 7.5
 [server]
 name = "sgd"
 learning_rate = 0.7
@@ -212,6 +214,7 @@ nesterov = true
 beta1 = 0.8
 beta2 = 0.7
 epsilon = 1e-8
+weight_decay = 0.125
 [network]
 profile = "wan"
 transport = "ipc"

@@ -2,6 +2,8 @@
 #ifndef RONDO_TESTS_SIM_QUICK_RUNS_H_
 #define RONDO_TESTS_SIM_QUICK_RUNS_H_
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -12,6 +14,8 @@
 #include "runtime/base/error.h"
 #include "runtime/net/frame.h"
 #include "runtime/sim/sim_network.h"
+#include "tests/support/plain_run.h"
+#include "tests/support/status_matchers.h"
 #include "tests/support/training_cluster.h"
 
 namespace tests {
@@ -39,6 +43,16 @@ inline TrainingClusterOptions Quick(const actors::RunConfig& config, std::uint64
   options.longest_transit = std::chrono::microseconds(200);
   options.network.longest_delay = std::chrono::milliseconds(1);
   return options;
+}
+
+inline void ExpectTheModelOfThePlainLoop(TrainingCluster& cluster,
+                                         const actors::RunConfig& config) {
+  ASSERT_OK(cluster.record().summary->status);
+  const PlainRun plain = TrainPlainly(config);
+  EXPECT_EQ(cluster.record().SynchronizedSteps(), plain.synchronized_steps);
+  for (std::uint32_t slot = 0; slot < cluster.workers(); ++slot) {
+    EXPECT_EQ(cluster.base(slot), plain.base) << "slot " << slot;
+  }
 }
 
 inline std::string CodeOf(const absl::Status& status) { return runtime::ToUserError(status).code; }

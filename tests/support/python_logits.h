@@ -23,6 +23,12 @@ struct PythonCounts {
   double loss_sum = 0;
 };
 
+inline void WriteFloats(const std::string& path, const float* floats, std::size_t count) {
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(floats),
+             static_cast<std::streamsize>(count * sizeof(float)));
+}
+
 // The logits of all images of `set`, 28 x 28 in kImageClasses classes.
 inline std::vector<float> LogitsInPython(const std::string& model, const actors::ImageSet& set) {
   const std::string images = model + ".images", logits = model + ".logits";
@@ -30,9 +36,7 @@ inline std::vector<float> LogitsInPython(const std::string& model, const actors:
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     pixels[i] = static_cast<float>(set.pixels[i]) / 255.0f;
   }
-  std::ofstream(images, std::ios::binary)
-      .write(reinterpret_cast<const char*>(pixels.data()),
-             static_cast<std::streamsize>(pixels.size() * sizeof(float)));
+  WriteFloats(images, pixels.data(), pixels.size());
   const ShellResult python =
       RunInShell(RONDO_SOURCE_DIR, "OMP_NUM_THREADS=1 /usr/bin/python3 tests/tools/predict.py '" +
                                        model + "' '" + images + "' '" + logits + "'");

@@ -103,6 +103,12 @@ TEST(ServerOptimizer, AdamWShrinksTheModelBesideAdamsStep) {
   EXPECT_EQ(adamw.committed().size(), 7u);
 }
 
+// torch.optim.SGD: g = (2 - 5) + 0.5 · 2 = -2, so that half of it leads to 3.
+TEST(ServerOptimizer, WithTheOthersItIsPartOfTheGradient) {
+  Server server({.name = ServerOptimizer::kSgd, .learning_rate = 0.5, .weight_decay = 0.5}, {2});
+  EXPECT_THAT(server.Step({5}), ElementsAre(3));
+}
+
 // torch.optim.Adagrad, by hand: sums of squares 4 and 5, steps 0.5 · 2 / 2 and 0.5 · 1 / sqrt(5).
 TEST(ServerOptimizer, AdagradDividesByAllThatItHasSeen) {
   Server server({.name = ServerOptimizer::kAdagrad, .learning_rate = 0.5, .epsilon = 1e-10}, {1});

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,8 +13,8 @@
 #include "actors/training/text.h"
 #include "actors/training/torch_trainer.h"
 #include "tests/support/data_folder.h"
-#include "tests/support/shell.h"
 #include "tests/support/python_logits.h"
+#include "tests/support/shell.h"
 #include "tests/support/status_matchers.h"
 
 namespace actors {
@@ -80,7 +81,8 @@ TEST(Python, ASavedTransformerPredictsWhatItDidHere) {
   // predict.py reads images of 28 rows: those of a context of 28, one sample each.
   torch::Tensor windows = torch::empty({28, 28});
   for (std::size_t i = 0; i < 28; ++i) data->test->PutInput(i, windows[i].data_ptr<float>());
-  WriteFloats(base + ".images", windows);
+  tests::WriteFloats(base + ".images", windows.data_ptr<float>(),
+                     static_cast<std::size_t>(windows.numel()));
   const tests::ShellResult python = tests::RunInShell(
       RONDO_SOURCE_DIR, "OMP_NUM_THREADS=1 /usr/bin/python3 tests/tools/predict.py '" + base +
                             ".pt' '" + base + ".images' '" + base + ".logits' -1 28");
