@@ -86,8 +86,9 @@ Json SweepLine(const std::string& strategy, double theta, int seed, double bytes
   result.reached_step = 750;
   result.estimator = strategy == "fda" ? "linear" : "";
   line["result"] = Json::parse(actors::ToJson(result));
-  line["curve"] = {{{"step", 375}, {"accuracy", 0.85}, {"bytes", bytes / 2}, {"t", 4.0}},
-                   {{"step", 750}, {"accuracy", 0.92}, {"bytes", bytes}, {"t", 8.0}}};
+  const auto sent = static_cast<std::uint64_t>(bytes);
+  line["curve"] = {{{"step", 375}, {"accuracy", 0.85}, {"bytes", sent / 2}, {"t", 4.0}},
+                   {{"step", 750}, {"accuracy", 0.92}, {"bytes", sent}, {"t", 8.0}}};
   line["intervals"] = {{"count", 4}, {"median", 30 * theta}, {"p10", 20}, {"p90", 90}};
   return line;
 }
