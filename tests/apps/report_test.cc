@@ -317,6 +317,21 @@ TEST(ReportPage, HasEachSectionOnlyWithData) {
   EXPECT_THAT(two, HasSubstr("Steps between synchronizations against theta"));
 }
 
+TEST(ReportPage, ASingleTestIsNoCurve) {
+  Json line = SweepLine("fda", 2, 0, 1e6);
+  EXPECT_THAT(PageOf(Sweep({line})), HasSubstr("Accuracy against steps"));
+  line["curve"].erase(0);
+  EXPECT_THAT(PageOf(Sweep({line})), Not(HasSubstr("Accuracy against steps")));
+}
+
+TEST(ReportPage, AThetaFarAboveTheVarianceDoesNotFlattenIt) {
+  Trial trial = Sweep({SweepLine("fda", 2, 0, 1e6)}).at(0);
+  trial.trace = {{1, 0.5, 1e30}, {2, 0.9, 1e30}};
+  EXPECT_THAT(PageOf({trial}), HasSubstr("Theta is far above what is drawn here."));
+  trial.trace = {{1, 0.5, 2}, {2, 0.9, 2}};
+  EXPECT_THAT(PageOf({trial}), Not(HasSubstr("Theta is far above")));
+}
+
 TEST(ReportPage, ShowsWhatHappenedInARun) {
   MetricsReader reader("a");
   std::istringstream events(Metrics(false) +

@@ -325,9 +325,11 @@ std::string RenderCurves(const Comparison& groups, ChartIds& ids) {
     for (const Group* group : groups) {
       AddCurve(*group, x, OpacityOf(groups, *group), has_labels, chart);
     }
-    const bool has_points = std::any_of(chart.lines.begin(), chart.lines.end(),
-                                        [](const ChartLine& line) { return !line.points.empty(); });
-    if (!has_points) continue;
+    // A single test is no curve.
+    const bool has_curve =
+        std::any_of(chart.lines.begin(), chart.lines.end(),
+                    [](const ChartLine& line) { return line.points.size() > 1; });
+    if (!has_curve) continue;
     chart.legend = LegendOfFamilies(groups, LegendEntry::Look::kLine);
     if (!chart.bands.empty()) {
       chart.legend.push_back(

@@ -55,6 +55,17 @@ bool HasVariance(const Trial& trial) {
                      [](const TracePoint& point) { return std::isfinite(point.variance); });
 }
 
+// A theta that nothing will ever come near would flatten what is to be seen.
+bool IsOutOfSight(const ChartLine& theta, const ChartLine& variance) {
+  constexpr double kFar = 100;
+  const auto highest = [](const ChartLine& line) {
+    double high = 0;
+    for (const ChartPoint& point : line.points) high = std::max(high, point.y);
+    return high;
+  };
+  return highest(theta) > kFar * highest(variance);
+}
+
 std::string RenderVariance(const RunOfGroup& run, ChartIds& ids) {
   ChartLine variance;
   variance.color = run.group->color;
@@ -69,17 +80,21 @@ std::string RenderVariance(const RunOfGroup& run, ChartIds& ids) {
     variance.points.push_back({point.step, point.variance});
     if (std::isfinite(point.theta)) theta.points.push_back({point.step, point.theta});
   }
+  if (IsOutOfSight(theta, variance)) theta.points.clear();
   Chart chart;
   chart.title = "Variance estimate: " + run.Title();
   chart.caption =
       absl::StrCat("It grows while the workers train apart, and above theta they are averaged: ",
-                   run.trial->syncs.size(), " synchronizations.");
+                   run.trial->syncs.size(), " synchronizations.",
+                   theta.points.empty() ? " Theta is far above what is drawn here." : "");
   chart.x = {"step"};
   chart.y = {"variance estimate"};
   chart.y.low = 0;
-  chart.legend = {{"variance estimate", LegendEntry::Look::kLine, variance.color},
-                  {"theta", LegendEntry::Look::kDashed, kNeutral},
-                  {"synchronization", LegendEntry::Look::kStroke}};
+  chart.legend = {{"variance estimate", LegendEntry::Look::kLine, variance.color}};
+  if (!theta.points.empty()) {
+    chart.legend.push_back({"theta", LegendEntry::Look::kDashed, kNeutral});
+  }
+  chart.legend.push_back({"synchronization", LegendEntry::Look::kStroke});
   chart.lines = {theta, variance};
   for (const Synchronization& sync : run.trial->syncs) chart.strokes.push_back(sync.step);
   return RenderChart(chart, ids.Next());
