@@ -22,6 +22,7 @@
 #include "actors/training/model_layout.h"
 #include "actors/training/models.h"
 #include "actors/training/partition.h"
+#include "tests/actors/training/small_set.h"
 #include "tests/support/plain_lenet5.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_data.h"
@@ -29,44 +30,13 @@
 namespace actors {
 namespace {
 
-constexpr double kLearningRate = 1e-3;
-
-// 2,000 digits to train on and 300 to test with; the part of the set that most tests need.
-std::shared_ptr<const Dataset> SmallSet() {
-  static const auto set =
-      std::make_shared<const Dataset>(Dataset{DrawDigits(0, 2000), DrawDigits(kDigitsTrain, 300)});
-  return set;
-}
-
 std::shared_ptr<const Dataset> WholeSet() {
   static const auto set = std::make_shared<const Dataset>(DrawDigitsDataset());
   return set;
 }
 
-std::unique_ptr<Trainer> Make(const TrainingOptions& options,
-                              std::shared_ptr<const Dataset> set = SmallSet()) {
-  auto trainer = MakeTorchTrainer(options, std::move(set));
-  EXPECT_OK(trainer);
-  return *std::move(trainer);
-}
-
-std::vector<float> Values(Trainer& trainer) {
-  return {trainer.local().begin(), trainer.local().end()};
-}
-
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
-
-void Train(Trainer& trainer, std::uint64_t first, std::uint64_t last) {
-  for (std::uint64_t step = first; step <= last; ++step)
-    ASSERT_OK(trainer.Step(step, kLearningRate));
-}
-
-double Accuracy(Trainer& trainer) {
-  const auto counts = trainer.Evaluate(trainer.local(), 0, 1);
-  EXPECT_OK(counts);
-  return static_cast<double>(counts->correct) / static_cast<double>(counts->samples);
 }
 
 TEST(TorchTrainer, StartsFromTheSeedWhateverTheSlot) {

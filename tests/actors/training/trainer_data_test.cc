@@ -16,41 +16,12 @@
 #include "actors/training/random.h"
 #include "actors/training/text.h"
 #include "actors/training/torch_trainer.h"
+#include "tests/actors/training/small_set.h"
 #include "tests/support/data_folder.h"
 #include "tests/support/status_matchers.h"
 
 namespace actors {
 namespace {
-
-constexpr double kLearningRate = 1e-3;
-
-std::shared_ptr<const Dataset> SmallSet() {
-  static const auto set =
-      std::make_shared<const Dataset>(Dataset{DrawDigits(0, 2000), DrawDigits(kDigitsTrain, 300)});
-  return set;
-}
-
-std::unique_ptr<Trainer> Make(const TrainingOptions& options,
-                              std::shared_ptr<const Dataset> set = SmallSet()) {
-  auto trainer = MakeTorchTrainer(options, std::move(set));
-  EXPECT_OK(trainer);
-  return *std::move(trainer);
-}
-
-std::vector<float> Values(Trainer& trainer) {
-  return {trainer.local().begin(), trainer.local().end()};
-}
-
-void Train(Trainer& trainer, std::uint64_t first, std::uint64_t last) {
-  for (std::uint64_t step = first; step <= last; ++step)
-    ASSERT_OK(trainer.Step(step, kLearningRate));
-}
-
-double Accuracy(Trainer& trainer) {
-  const auto counts = trainer.Evaluate(trainer.local(), 0, 1);
-  EXPECT_OK(counts);
-  return static_cast<double>(counts->correct) / static_cast<double>(counts->samples);
-}
 
 // Tested first, then trained on: what the step says is what the model before it gets right.
 TEST(TrainerData, AStepCountsWhatTheModelBeforeItGotRight) {
