@@ -148,7 +148,7 @@ TEST_P(HeadCrash, AfterTheCommitIsOnTheDiskAndLateAllReachThatRoundAndKeepWhatTh
 
 // protocol.md 9: members that hold a later round than the journal tells of have heard its COMMIT.
 TEST_P(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
-  TrainingCluster cluster(Options(ConfigOf(3, 400)));
+  TrainingCluster cluster(Options(ConfigOf(3, 4000)));
   const auto commits = [&] { return cluster.journal().commits().size(); };
   ASSERT_TRUE(cluster.RunUntil([&] { return commits() == 3; }, seconds(20)));
   const runtime::Hash128 root = cluster.journal().commits().back().root;
@@ -160,7 +160,7 @@ TEST_P(HeadCrash, ARoundThatTheDiskHasLostIsTakenOverFromTheMembers) {
   ASSERT_TRUE(cluster.RunUntil([&] { return commits() >= 4; }, seconds(30)));
   EXPECT_TRUE(cluster.record().rollbacks.empty());
   EXPECT_THAT(cluster.record().notes, testing::ElementsAre(testing::HasSubstr("round 3")));
-  ASSERT_TRUE(cluster.RunToEnd());
+  ASSERT_TRUE(cluster.RunToEnd(seconds(300)));
   EXPECT_OK(cluster.record().summary->status);
   EXPECT_TRUE(cluster.record().lost.empty());
   double steps = 0;
