@@ -235,6 +235,16 @@ TEST(Tidy, FindsAGuardThatIsNotThePath) {
   EXPECT_THAT(CheckHeaderGuard(MakeSourceFile("apps/rondo/a.h", text)), SizeIs(3));
 }
 
+TEST(Tidy, FindsALoopOverAPartOfATemporary) {
+  const auto findings = [](const std::string& text) {
+    return CheckLoops(MakeSourceFile("a.cc", text + "\n"));
+  };
+  EXPECT_THAT(findings("for (const json& x : f()[\"a\"][\"b\"]) {"), SizeIs(1));
+  EXPECT_THAT(findings("for (const json& x : a[\"b\"]) f()[\"c\"];"), IsEmpty());
+  EXPECT_THAT(findings("for (int i = 0; i < f()[a ? 1 : 2]; ++i) {"), IsEmpty());
+  EXPECT_THAT(findings("for (const json& x : f()) {"), IsEmpty());
+}
+
 TEST(Tidy, FindsANoteWithoutItsIssue) {
   const std::string note = std::string("// TO") + "DO";
   EXPECT_THAT(CheckNotes(MakeSourceFile("a.cc", note + "(#12): x\n")), IsEmpty());
@@ -259,7 +269,7 @@ TEST(Tidy, TheTreeKeepsEveryRule) {
     for (const Findings& found :
          {CheckLayers(file, Layers()), CheckForeignIncludes(file, ForeignHeaders()),
           CheckWords(file, Words()), CheckLengths(file), CheckFunctionLengths(file),
-          CheckHeaderGuard(file), CheckNotes(file)}) {
+          CheckHeaderGuard(file), CheckLoops(file), CheckNotes(file)}) {
       findings.insert(findings.end(), found.begin(), found.end());
     }
   }

@@ -233,7 +233,8 @@ std::uint8_t DrawDigit(std::uint64_t number, std::uint8_t* pixels) {
   const float blackness = Between(random, 150, 255);
   const float reach = pen + 0.5f;
   Canvas canvas;
-  for (const Stroke& stroke : Glyphs()[label]) DrawStroke(stroke, map, reach, random, canvas);
+  const Glyph& glyph = Glyphs()[label];
+  for (const Stroke& stroke : glyph) DrawStroke(stroke, map, reach, random, canvas);
   DrawStrays(reach, random, canvas);
   canvas.Ink(pen, blackness, noise, pixels);
   return label;

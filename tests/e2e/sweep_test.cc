@@ -148,8 +148,9 @@ TEST_F(Sweep, ARunThatFailsIsKeptAsFailedAndItsMatchIsLeftOut) {
     ASSERT_TRUE(line.error.has_value());
     EXPECT_EQ(line.error->code, "DIVERGED");
   }
-  EXPECT_EQ(sweep->Json()["data"]["left_out"], 2);
-  for (const auto& point : sweep->Json()["data"]["points"]) EXPECT_EQ(point["failed"], 2);
+  const nlohmann::json data = sweep->Json()["data"];
+  EXPECT_EQ(data["left_out"], 2);
+  for (const auto& point : data["points"]) EXPECT_EQ(point["failed"], 2);
 }
 
 TEST_F(Sweep, TwoInOneFolderAreOneTooMany) {

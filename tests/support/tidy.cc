@@ -353,6 +353,28 @@ Findings CheckHeaderGuard(const SourceFile& file) {
   return findings;
 }
 
+Findings CheckLoops(const SourceFile& file) {
+  Findings findings;
+  for (size_t i = 0; i < file.code.size(); ++i) {
+    const std::string& line = file.code[i];
+    const size_t begin = line.find("for (");
+    if (begin == std::string::npos) continue;
+    size_t end = begin + 4;
+    for (int depth = 0; end < line.size(); ++end) {
+      if (line[end] == '(') ++depth;
+      if (line[end] == ')' && --depth == 0) break;
+    }
+    const std::string loop = line.substr(begin, end - begin);
+    const size_t range = loop.find(" : ");
+    if (range == std::string::npos || loop.find(';') != std::string::npos) continue;
+    if (loop.find(")[", range) == std::string::npos) continue;
+    findings.push_back(Finding(file, i,
+                               "the loop goes over a part of what a call returned, which does not "
+                               "live that long; give it a name"));
+  }
+  return findings;
+}
+
 Findings CheckNotes(const SourceFile& file) {
   // Put together here, or this file would find itself.
   static const std::string note = std::string("TO") + "DO";

@@ -62,6 +62,8 @@ Findings CheckLengths(const SourceFile& file);
 Findings CheckFunctionLengths(const SourceFile& file);
 // The include guard of a header is its path: RONDO_RUNTIME_BASE_MUTEX_H_.
 Findings CheckHeaderGuard(const SourceFile& file);
+// No loop over a part of a temporary: for (x : f()["a"]). C++20 does not keep it alive.
+Findings CheckLoops(const SourceFile& file);
 // A note for later names its issue, TODO(#12), and has no other spelling.
 Findings CheckNotes(const SourceFile& file);
 // Every .cc is named in CMakeLists.txt: what is not built is not tested. Comments there do not
