@@ -96,7 +96,8 @@ std::uint64_t StepsInEpochs(const SyncPolicyOptions& options) {
 
 // With the same bits on every machine: * / and floor.
 std::uint64_t QuadraticInterval(const SyncPolicyOptions& options, std::uint64_t first_step) {
-  const double ratio = options.qsr_alpha / LearningRateAt(options.schedule, first_step);
+  const std::uint64_t step = std::max(first_step, options.schedule.warmup);
+  const double ratio = options.qsr_alpha / LearningRateAt(options.schedule, step);
   const double steps = std::floor(ratio * ratio);
   // Written so that the rate's being 0 makes it the rest of the run.
   if (!(steps < static_cast<double>(options.max_steps))) return options.max_steps;

@@ -10,7 +10,8 @@
 //
 // `qsr` (the quadratic synchronization rule, arXiv 2310.14423) is a fixed schedule whose rounds
 // grow as rates fall: max(tau, floor((qsr_alpha / eta)²)) steps, eta being the rate of the first of
-// them.
+// them, and in a warm-up that at its end: else rounds would be the longest where replicas move
+// fastest apart.
 //
 // `clock` synchronizes as soon as sum eta_t² >= tau · eta_0² over the steps since the last
 // synchronization: where workers diffuse, which is what fda measures, that sum is the variance but

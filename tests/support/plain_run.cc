@@ -1,5 +1,6 @@
 #include "tests/support/plain_run.h"
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -143,7 +144,8 @@ PlainRun TrainPlainly(const RunConfig& config) {
         break;
       case actors::Strategy::kQsr: {
         const double ratio =
-            config.strategy.qsr_alpha / actors::LearningRateAt(schedule, synchronized + 1);
+            config.strategy.qsr_alpha /
+            actors::LearningRateAt(schedule, std::max(synchronized + 1, schedule.warmup));
         due = due || (since >= config.strategy.tau && since + 1 > ratio * ratio);
         break;
       }

@@ -247,6 +247,23 @@ TEST(QsrPolicy, ItsRoundsGrowAsTheRateFallsAndAreTauStepsAtLeast) {
               ElementsAre(3, 6, 9, 12, 15, 18, 21, 25, 29, 33, 37, 41, 57, 60));
 }
 
+// At step 1 of the warm-up the rate is a hundredth of the full one, which would make 40,000 steps.
+TEST(QsrPolicy, InAWarmUpItsRoundsAreThoseOfTheFullRate) {
+  SyncPolicyOptions options;
+  options.strategy = Strategy::kQsr;
+  options.qsr_alpha = 0.2;
+  options.max_steps = 1000;
+  options.schedule = {.learning_rate = 0.1, .warmup = 100, .max_steps = 1000};
+  const auto policy = MakeWorkerPolicy(options);
+  ASSERT_OK(policy);
+  for (const std::uint64_t step : {4, 8, 200}) {
+    EXPECT_EQ((*policy)->AtBoundary({.step = step - 1, .steps_since_synchronization = 3}),
+              BoundaryAction::kTrainOn);
+    EXPECT_EQ((*policy)->AtBoundary({.step = step, .steps_since_synchronization = 4}),
+              BoundaryAction::kReadyToSynchronize);
+  }
+}
+
 TEST(QsrPolicy, AtARateOfZeroTheRestIsOneRound) {
   SyncPolicyOptions options = Clock(
       2, 12, {.name = Schedule::kStep, .learning_rate = 1, .decay_every = 4, .decay_factor = 0});
