@@ -304,10 +304,10 @@ class Round {
   RoundActions OnRingTimeout(runtime::Time now);
   void PlaceOnRing();
   void BeginPrepare(RingPurpose purpose, runtime::Time now, RoundActions& actions);
-  // Who adds nothing, because its drift is no number or an outlier's, has weight 0.
-  float RingWeight(std::uint32_t rank) const {
-    return ready_[rank].weight == 0 || left_out_[rank] ? 0 : members_[rank].weight;
-  }
+  // Who adds nothing, because its drift is no number or an outlier's, or because it rests while
+  // others trained, has weight 0.
+  float RingWeight(std::uint32_t rank) const;
+  bool AnyoneTrained() const;
   absl::Status CheckAnyoneAdds() const;
   // What holds at the present step: theta follows the rate.
   SyncRule RuleNow() const;

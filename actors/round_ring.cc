@@ -72,6 +72,7 @@ void Round::BeginRing(RingPurpose purpose, Time now, RoundActions& actions) {
   phase_ = Phase::kRinging;
   started_at_ = now;
   flows_.assign(members_.size(), Flow{});
+  for (Done& done : done_) done.root = {};  // Of an earlier ring, as what stands beside it.
   const runtime::Duration predicted =
       usual_ring_seconds_ > 0
           ? runtime::FromSeconds(kRingFactor * usual_ring_seconds_ + kRingSeconds)
@@ -184,6 +185,20 @@ void Round::NoteBrokenEdge(Edge edge) {
   }
 }
 
+bool Round::AnyoneTrained() const {
+  for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
+    if (ready_[rank].weight > 0 && !ready_[rank].rests && !left_out_[rank]) return true;
+  }
+  return false;
+}
+
+// If the drift of all who were drawn is no number, the mean is the base that the others still have.
+float Round::RingWeight(std::uint32_t rank) const {
+  const bool adds =
+      ready_[rank].weight > 0 && !left_out_[rank] && (!ready_[rank].rests || !AnyoneTrained());
+  return adds ? members_[rank].weight : 0;
+}
+
 Synchronized Round::EventOfCommit(Time now) {
   Synchronized event{.round = Number(fence_.round) + 1,
                      .step = step_,
@@ -202,7 +217,7 @@ Synchronized Round::EventOfCommit(Time now) {
       event.loss += ready_[rank].loss;
     } else if (ready_[rank].weight > 0 && left_out_[rank]) {
       event.left_out.push_back(members_[rank].node);
-    } else if (!ready_[rank].rests) {
+    } else if (ready_[rank].weight == 0) {
       event.reset.push_back(members_[rank].node);
     }
     event.predictions += ready_[rank].predictions;

@@ -23,14 +23,14 @@ SyncRule Round::RuleNow() const {
   return rule;
 }
 
-// sum p_k ‖u_k‖² - ‖sum p_k u_k‖², of those who were averaged. None: no server optimizer's step has
-// read it.
+// sum p_k ‖u_k‖² - ‖sum p_k u_k‖², of those who were averaged. None: not all have told theirs.
 std::optional<double> Round::VarianceOfRing() const {
   double weights = 0, squared = 0;
   std::optional<double> mean;
   for (std::uint32_t rank = 0; rank < members_.size(); ++rank) {
     const double weight = RingWeight(rank);
     if (!(weight > 0)) continue;
+    if (done_[rank].root.IsNull()) return std::nullopt;  // It is lost, and the ring went on.
     weights += weight;
     squared += weight * done_[rank].squared_drift;
     mean = done_[rank].squared_mean;

@@ -22,8 +22,10 @@ void Worker::DrawParticipation() {
   if (options.share >= 1) return;
   std::vector<std::uint32_t> slots;
   for (const Member& member : run_->members) slots.push_back(member.slot);
-  run_->rests = run_->loss.steps == 0 &&
-                !Participates(options, runtime::Number(run_->fence.round), run_->slot, slots);
+  // A step in hand is not yet in the count.
+  const bool has_trained = run_->loss.steps > 0 || (run_->stepping && !run_->rests);
+  run_->rests =
+      !has_trained && !Participates(options, runtime::Number(run_->fence.round), run_->slot, slots);
 }
 
 void Worker::SendReport(const LocalState& state, bool due) {
@@ -68,10 +70,9 @@ void Worker::GetReady(const Prepare& prepare) {
 void Worker::SendReady(RingPurpose purpose, bool finite) {
   const double steps = std::max<double>(1, static_cast<double>(run_->loss.steps));
   run_->told_loss = run_->loss;
-  const bool adds = finite && !run_->rests;
   SendAnswer(Ready{.purpose = purpose,
                    .step = run_->step,
-                   .weight = adds ? run_->members[run_->rank].weight : 0,
+                   .weight = finite ? run_->members[run_->rank].weight : 0,
                    .root = run_->replica->root(),
                    .loss = finite ? run_->loss.sum / steps : 0,
                    .predictions = run_->loss.predictions,

@@ -335,7 +335,7 @@ struct Answer {
       # ‖v‖² and <xi, v>, v being the drift as it was when that round was committed: u and what was
       # trained while its ring ran (overlap). Both 0 for a worker that waited for it.
       rests @30 :Bool;
-      # As in a report. `weight` is 0 then.
+      # As in a report.
     }
 
     done :group {

@@ -22,6 +22,7 @@ using Rows = std::vector<std::vector<std::string>>;
 // How fast replicas drift apart is known for Adam only (actors/averaging/cost.h).
 bool Foretells(Strategy strategy, const actors::RunConfig& config) {
   const bool adam = config.optimizer.name == actors::OptimizerName::kAdam;
+  if (strategy == Strategy::kFdaOpt) return false;  // Its theta follows from the rounds.
   return strategy != Strategy::kFda || (adam && !config.strategy.tune_theta);
 }
 
@@ -82,7 +83,9 @@ std::string RenderPredictions(const RunPlan& plan, const actors::RunConfig& conf
       if (prediction.strategy != Strategy::kFda) continue;
       notes += "fda's is an estimate: it synchronizes when the replicas have drifted apart\n";
     } else if (!Foretells(prediction.strategy, config)) {
-      notes += "fda: how often it synchronizes can be foretold for adam and a given theta only\n";
+      absl::StrAppend(&notes, NameOf(prediction),
+                      ": how often it synchronizes can be foretold for adam and a given theta "
+                      "only\n");
     } else {
       absl::StrAppend(&notes, NameOf(prediction), ": not foretold for more than ",
                       FormatCount(actors::kMostStepsForetold), " steps at changing rates\n");

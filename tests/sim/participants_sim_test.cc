@@ -94,5 +94,32 @@ TEST(ParticipantsSim, WhenTheOnlyOneDiesAnotherTrainsOn) {
   }
 }
 
+// The others rest, and still have the model: it is no end of the run.
+TEST(ParticipantsSim, WhenTheModelOfTheOnlyOneIsNoNumberTheRunGoesOnFromTheLastBase) {
+  const std::vector<std::uint32_t> slots = {0, 1, 2, 3};
+  for (const bool is_noticed : {true, false}) {
+    for (const Strategy strategy : {Strategy::kLocal, Strategy::kFda}) {
+      RunConfig config = Sampled(strategy, 1e-9, 5);
+      std::uint64_t round = 1;
+      while (!actors::Participates({.share = 1e-9, .seed = 5}, round, 2, slots)) ++round;
+      config.run.max_steps = 3 * round + 30;
+      TrainingClusterOptions options = Quick(config, 5);
+      options.poison = {.slot = 2, .step = 3 * round + 2, .is_noticed = is_noticed};
+      TrainingCluster cluster(options);
+      ASSERT_TRUE(cluster.RunToEnd()) << "waits for " << cluster.monitor().WaitsFor();
+      ASSERT_OK(cluster.record().summary->status);
+      std::size_t resets = 0;
+      for (const actors::Synchronized& event : cluster.record().synchronizations) {
+        resets += event.reset.size();
+      }
+      EXPECT_EQ(resets, 1u);
+      // All steps but those of that round.
+      const float steps = cluster.base(0)[0] / actors::kIntegerStep;
+      EXPECT_GE(steps, static_cast<float>(config.run.max_steps - 3));
+      EXPECT_LT(steps, static_cast<float>(config.run.max_steps));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tests
