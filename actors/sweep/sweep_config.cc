@@ -13,7 +13,7 @@ namespace {
 using runtime::Exit;
 using runtime::MakeError;
 
-// A sweep of more runs is a mistake rather than a plan.
+// Of a key; the runs are bounded by the plan.
 constexpr std::size_t kMostValues = 1000;
 constexpr char kSeeds[] = "seeds";
 
@@ -138,6 +138,10 @@ struct Reader {
         }
         config.match_tau = true;
       } else if (what == "axes" && node.is_table()) {
+        if (const toml::node* seeds = node.as_table()->get(kSeeds)) {
+          return Refuse("CONFIG_UNKNOWN_KEY", Place(*seeds), "seeds is no axis",
+                        "write it in [sweep], or in a case");
+        }
         RETURN_IF_ERROR(AddAxes(*node.as_table(), all.axes));
       } else if (what == "cases" && node.is_array_of_tables()) {
         cases = node.as_array();

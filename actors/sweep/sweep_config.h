@@ -6,8 +6,9 @@
 //   match_tau = "fda"              # local and clock without a tau take it from fda's runs
 //   [sweep.axes]                   # of every case that does not say otherwise
 //   run.workers = [5, 10]
-//   [[sweep.cases]]                # all combinations of a case's values; without cases: of the
-//   axes strategy.name = "fda" strategy.theta = [0.5, 2, 7]
+//   [[sweep.cases]]                # all combinations of its values; without cases, of the axes
+//   strategy.name = "fda"
+//   strategy.theta = [0.5, 2, 7]
 //   [[sweep.cases]]
 //   strategy.name = "local"
 //   seeds = [1]                    # instead of the sweep's

@@ -55,6 +55,12 @@ std::vector<SweepPoint> Combine(const SweepCase& of) {
   return points;
 }
 
+absl::Status TooManyRuns() {
+  return MakeError("CONFIG_INVALID_VALUE", Exit::kUsage,
+                   absl::StrCat("the sweep has more than ", kMostSweepRuns, " runs"),
+                   "give fewer values, or split it");
+}
+
 std::size_t CombinationsOf(const SweepCase& of) {
   std::size_t count = of.seeds.size();
   for (const SweepAxis& axis : of.axes) {
@@ -109,11 +115,7 @@ void AddOnce(const SweepPoint& point, std::vector<SweepPoint>& points) {
 absl::StatusOr<std::vector<SweepPoint>> ExpandSweep(const SweepConfig& config) {
   std::size_t runs = 0;
   for (const SweepCase& one : config.cases) runs += CombinationsOf(one);
-  if (runs > kMostSweepRuns) {
-    return MakeError("CONFIG_INVALID_VALUE", Exit::kUsage,
-                     absl::StrCat("the sweep has more than ", kMostSweepRuns, " runs"),
-                     "give fewer values, or split it");
-  }
+  if (runs > kMostSweepRuns) return TooManyRuns();
   std::vector<SweepPoint> points;
   std::vector<SweepPoint> to_match;
   for (const SweepCase& one : config.cases) {
@@ -124,6 +126,8 @@ absl::StatusOr<std::vector<SweepPoint>> ExpandSweep(const SweepConfig& config) {
   const std::size_t count = points.size();
   for (const SweepPoint& point : to_match) {
     ASSIGN_OR_RETURN(const std::vector<SweepPoint> made, Match(point, points, count));
+    runs += made.size() * point.seeds.size();
+    if (runs > kMostSweepRuns) return TooManyRuns();
     points.insert(points.end(), made.begin(), made.end());
   }
   return points;
@@ -181,11 +185,12 @@ std::uint64_t MatchedTau(std::uint64_t steps, std::uint64_t syncs) {
   return std::max<std::uint64_t>((steps + syncs / 2) / syncs, 1);
 }
 
+std::string PlainText(const ConfigValue& value) {
+  const auto* const text = std::get_if<std::string>(&value);
+  return text == nullptr ? ToTomlLiteral(value) : *text;
+}
+
 std::string DescribePoint(const SweepSettings& settings) {
-  const auto plain = [](const ConfigValue& value) {
-    const auto* const text = std::get_if<std::string>(&value);
-    return text == nullptr ? ToTomlLiteral(value) : *text;
-  };
   std::string text;
   const auto add = [&text](const std::string& part) {
     absl::StrAppend(&text, text.empty() ? "" : ", ", part);
@@ -193,12 +198,12 @@ std::string DescribePoint(const SweepSettings& settings) {
   // What it is before how much of it.
   for (const char* name : {kStrategy, "strategy.estimator", "strategy.decision"}) {
     const auto found = settings.find(name);
-    if (found != settings.end()) add(plain(found->second));
+    if (found != settings.end()) add(PlainText(found->second));
   }
   for (const auto& [key, value] : settings) {
     if (key == kStrategy || key == "strategy.estimator" || key == "strategy.decision") continue;
     const bool is_short = !absl::EndsWith(key, ".name") && !absl::StartsWith(key, "server.");
-    add(absl::StrCat(is_short ? key.substr(key.find('.') + 1) : key, " ", plain(value)));
+    add(absl::StrCat(is_short ? key.substr(key.find('.') + 1) : key, " ", PlainText(value)));
   }
   return text.empty() ? "the config as it is" : text;
 }

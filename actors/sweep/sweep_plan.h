@@ -57,6 +57,8 @@ std::string IdentityOf(const RunConfig& config);
 // The mean interval between synchronizations, in whole steps, at least 1.
 std::uint64_t MatchedTau(std::uint64_t steps, std::uint64_t syncs);
 
+// As in TOML, but texts without their quotes.
+std::string PlainText(const ConfigValue& value);
 // "fda, linear, theta 2, workers 5": the values of strategy without their keys' section.
 std::string DescribePoint(const SweepSettings& settings);
 

@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -46,7 +47,7 @@ namespace {
 
 constexpr int kSchema = 1;
 
-Json ToJson(const SweepSettings& settings) {
+Json JsonOf(const SweepSettings& settings) {
   Json json = Json::object();
   for (const auto& [key, value] : settings) {
     std::visit([&json, &key = key](const auto& scalar) { json[key] = scalar; }, value);
@@ -96,12 +97,6 @@ runtime::UserError ErrorFrom(const Json& json) {
   return error;
 }
 
-// The value below which `share` of `sorted` lie; the nearest rank.
-double QuantileOf(const std::vector<double>& sorted, double share) {
-  const auto rank = static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5);
-  return sorted[rank];
-}
-
 SweepIntervals IntervalsOf(std::vector<double> intervals) {
   if (intervals.empty()) return {};
   std::sort(intervals.begin(), intervals.end());
@@ -118,16 +113,13 @@ std::string Quoted(const std::string& text) {
   return quoted + "\"";
 }
 
-std::string Plain(const ConfigValue& value) {
-  const auto* const text = std::get_if<std::string>(&value);
-  return text == nullptr ? ToTomlLiteral(value) : *text;
-}
-
 }  // namespace
 
+std::string ToJson(const SweepSettings& settings) { return Line(JsonOf(settings)); }
+
 std::string ToJson(const SweepLine& line) {
-  Json json{{"schema", kSchema}, {"point", ToJson(line.point)}};
-  json["matched"] = line.matched.has_value() ? ToJson(*line.matched) : Json();
+  Json json{{"schema", kSchema}, {"point", JsonOf(line.point)}};
+  json["matched"] = line.matched.has_value() ? JsonOf(*line.matched) : Json();
   json["state"] = line.result.has_value() ? "done" : "failed";
   json["error"] = line.error.has_value() ? ToJson(*line.error) : Json();
   JsonWriter writer;
@@ -179,6 +171,11 @@ absl::StatusOr<std::vector<SweepLine>> ReadSweepLines(std::string_view text,
     if (end == std::string_view::npos) return lines;
     ++number;
     absl::StatusOr<SweepLine> line = SweepLineFromJson(text.substr(begin, end - begin));
+    if (absl::IsFailedPrecondition(line.status())) {
+      return runtime::MakeError("SCHEMA_UNKNOWN", runtime::Exit::kIncompatible,
+                                absl::StrCat(name, ":", number, ": ", line.status().message()),
+                                "use the version that made the sweep, or another folder");
+    }
     if (!line.ok()) {
       return runtime::MakeError(
           "DATA_CORRUPT", runtime::Exit::kUnreadable,
@@ -190,9 +187,25 @@ absl::StatusOr<std::vector<SweepLine>> ReadSweepLines(std::string_view text,
   }
 }
 
+std::vector<SweepLine> LatestOf(const std::vector<SweepLine>& lines) {
+  std::vector<SweepLine> latest;
+  for (const SweepLine& line : lines) {
+    const auto same = std::find_if(latest.begin(), latest.end(), [&line](const SweepLine& other) {
+      return other.point == line.point && other.matched == line.matched && other.seed == line.seed;
+    });
+    if (same == latest.end()) {
+      latest.push_back(line);
+    } else {
+      *same = line;
+    }
+  }
+  return latest;
+}
+
 void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
   line.result.reset();
   line.error.reset();
+  line.curve.clear();
   std::vector<double> intervals;
   std::uint64_t bytes = 0;
   double first_step = 0;  // When it could begin: the last worker of those at the start had come.
@@ -212,10 +225,10 @@ void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
     if (std::holds_alternative<JoinEvent>(event->what) && !has_begun) first_step = event->time;
     if (const auto* step = std::get_if<StepEvent>(&event->what)) {
       has_begun = true;
-      bytes = step->bytes_total;
+      bytes = std::max(bytes, step->bytes_total);  // A total may be older than the last.
     } else if (const auto* sync = std::get_if<SyncEvent>(&event->what)) {
       has_begun = true;
-      bytes = sync->bytes_total;
+      bytes = std::max(bytes, sync->bytes_total);
       intervals.push_back(static_cast<double>(sync->interval));
     } else if (const auto* tested = std::get_if<EvaluationEvent>(&event->what)) {
       line.curve.push_back({.step = tested->step,
@@ -236,13 +249,17 @@ void TakeRunOutput(std::string_view jsonl, SweepLine& line) {
                                   .hint = "its folder has the logs"};
 }
 
+double QuantileOf(const std::vector<double>& sorted, double share) {
+  const double place = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
+}
+
 std::optional<Spread> SpreadOf(std::vector<double> values) {
   if (values.empty()) return std::nullopt;
   std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  const double median =
-      values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-  return Spread{.median = median, .least = values.front(), .most = values.back()};
+  return Spread{.median = QuantileOf(values, 0.5), .least = values.front(), .most = values.back()};
 }
 
 std::vector<SweepSummary> Summarize(const std::vector<SweepLine>& lines) {
@@ -307,7 +324,8 @@ std::string ToCsv(const std::vector<SweepLine>& lines) {
   for (const SweepLine& line : lines) {
     for (const std::string& key : keys) {
       const auto found = line.point.find(key);
-      absl::StrAppend(&text, found == line.point.end() ? "" : Quoted(Plain(found->second)), ",");
+      absl::StrAppend(&text, found == line.point.end() ? "" : Quoted(PlainText(found->second)),
+                      ",");
     }
     const auto optional = [](const auto& value) {
       return value.has_value() ? absl::StrCat(*value) : std::string();

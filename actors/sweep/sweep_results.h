@@ -56,16 +56,26 @@ std::string ToJson(const SweepLine& line);
 // kInvalidArgument: no such object; kFailedPrecondition: of another schema than 1.
 absl::StatusOr<SweepLine> SweepLineFromJson(std::string_view text);
 
+// A JSON object.
+std::string ToJson(const SweepSettings& settings);
+
 // The lines of a results.jsonl. A torn last line is what a crash leaves, and is not there; `whole`,
-// if not null, becomes the number of bytes before it. DATA_CORRUPT, exit 8, with `name` and line.
+// if not null, becomes the number of bytes before it. DATA_CORRUPT, exit 8, with `name` and line;
+// SCHEMA_UNKNOWN, exit 7.
 absl::StatusOr<std::vector<SweepLine>> ReadSweepLines(std::string_view text,
                                                       const std::string& name,
                                                       std::size_t* whole = nullptr);
+
+// The last line of each run, in order of the first: a run that failed and was made again, or whose
+// config has changed since, stands there more than once.
+std::vector<SweepLine> LatestOf(const std::vector<SweepLine>& lines);
 
 // What a run told while it went on, as --jsonl prints it; other lines are not looked at. Sets
 // result or error, curve and intervals of `line`; RUN_LOST if the text has no end.
 void TakeRunOutput(std::string_view jsonl, SweepLine& line);
 
+// Linear between neighbours. `sorted` rises and is not empty; 0 <= share <= 1.
+double QuantileOf(const std::vector<double>& sorted, double share);
 // Median, least and most of what runs of one point came to. None: no run has it.
 struct Spread {
   double median = 0;

@@ -29,20 +29,28 @@ absl::Status Unusable(const std::string& program, const std::string& why) {
 
 }  // namespace
 
-absl::StatusOr<json> AskWorker(const std::string& question, const actors::RunConfig& config) {
-  ASSIGN_OR_RETURN(const std::string program, FindBesideUs("rondo-worker"));
+absl::StatusOr<WorkerWord> HearWorker(const std::vector<std::string>& arguments, unsigned threads,
+                                      runtime::Duration timeout) {
+  WorkerWord word;
+  ASSIGN_OR_RETURN(word.program, FindBesideUs("rondo-worker"));
   const std::string log =
       (std::filesystem::temp_directory_path() / absl::StrCat("rondo-ask-", getpid())).string();
   ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> worker,
-                   ChildProcess::Start({.program = program,
-                                        .arguments = {question, actors::ToToml(config)},
-                                        .environment = ComputeThreads(config.run.threads),
+                   ChildProcess::Start({.program = word.program,
+                                        .arguments = arguments,
+                                        .environment = ComputeThreads(threads),
                                         .log_path = log}));
-  const std::optional<ChildExit> exit =
-      worker->WaitUntil(std::chrono::steady_clock::now() + kAnswerTimeout);
-  const std::string said = worker->LogTail(1);
+  word.exit = worker->WaitUntil(std::chrono::steady_clock::now() + timeout);
+  word.last_line = worker->LogTail(1);
   std::error_code ignored;
   std::filesystem::remove(log, ignored);
+  return word;
+}
+
+absl::StatusOr<json> AskWorker(const std::string& question, const actors::RunConfig& config) {
+  ASSIGN_OR_RETURN(const WorkerWord word, HearWorker({question, actors::ToToml(config)},
+                                                     config.run.threads, kAnswerTimeout));
+  const auto& [program, exit, said] = word;
   if (!exit.has_value()) return Unusable(program, "it does not end");
   const json answer = json::parse(said, nullptr, /*allow_exceptions=*/false);
   if (!answer.is_object() || !answer.contains("ok")) {

@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/run_config.h"
-#include "apps/rondo/child_process.h"
+#include "apps/rondo/ask_worker.h"
 #include "apps/rondo/client.h"
 #include "apps/rondo/format.h"
 #include "apps/rondo/head_registry.h"
@@ -72,25 +72,13 @@ absl::StatusOr<std::string> CheckOutputFolder(const std::string& folder) {
 
 // Starts a worker process that tells of itself and ends.
 absl::StatusOr<std::string> CheckWorkerProgram() {
-  ASSIGN_OR_RETURN(const std::string program, FindBesideUs("rondo-worker"));
-  const std::string log =
-      (std::filesystem::temp_directory_path() / absl::StrCat("rondo-check-", getpid())).string();
-  ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> worker,
-                   ChildProcess::Start({.program = program,
-                                        .arguments = {"--check"},
-                                        .environment = ComputeThreads(1),
-                                        .log_path = log}));
-  const std::optional<ChildExit> exit =
-      worker->WaitUntil(std::chrono::steady_clock::now() + kWorkerTimeout);
-  const std::string said = worker->LogTail(1);
-  std::error_code error;
-  std::filesystem::remove(log, error);
-  if (exit.has_value() && exit->IsSuccess()) return said;
-  return MakeError(
-      "WORKER_UNUSABLE", Exit::kIncompatible,
-      absl::StrCat(program, " does not start: ",
-                   exit.has_value() ? exit->ToString() : "it does not end", "; ", said),
-      "take rondo and rondo-worker from one build");
+  ASSIGN_OR_RETURN(const WorkerWord word, HearWorker({"--check"}, /*threads=*/1, kWorkerTimeout));
+  if (word.exit.has_value() && word.exit->IsSuccess()) return word.last_line;
+  return MakeError("WORKER_UNUSABLE", Exit::kIncompatible,
+                   absl::StrCat(word.program, " does not start: ",
+                                word.exit.has_value() ? word.exit->ToString() : "it does not end",
+                                "; ", word.last_line),
+                   "take rondo and rondo-worker from one build");
 }
 
 // What CheckWorkerProgram found, as two items. A slow BLAS is no error: the run only takes longer.

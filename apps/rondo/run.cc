@@ -125,6 +125,13 @@ absl::StatusOr<int> RunEmbedded(const actors::RunConfig& config, Output& output)
   return signals->received() != 0 ? signals->ExitCode() : 0;
 }
 
+nlohmann::ordered_json Submitted(const actors::RunAccepted& accepted, const std::string& head) {
+  return {{"run_id", accepted.run_id},
+          {"head", head},
+          {"folder", accepted.folder},
+          {"event", "submitted"}};
+}
+
 // On the cluster of `head`, followed to its end.
 absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::string& head,
                                  Output& output) {
@@ -133,6 +140,7 @@ absl::StatusOr<int> RunSubmitted(const actors::RunConfig& config, const std::str
   ASSIGN_OR_RETURN(const std::unique_ptr<Client> client,
                    Client::Connect({.address = head, .name = "rondo run"}));
   ASSIGN_OR_RETURN(const actors::RunAccepted accepted, client->Submit(actors::ToToml(config)));
+  output.Event(Submitted(accepted, head).dump());
   Progress progress(ProgressOptionsOf(config, accepted.run_id), output, clock);
   progress.Note(absl::StrCat("run ", accepted.run_id, " accepted; files in ", accepted.folder,
                              " on the head's machine"));
@@ -156,12 +164,12 @@ absl::StatusOr<int> Submit(const actors::RunConfig& config, const std::string& h
                    Client::Connect({.address = head, .name = "rondo run"}));
   ASSIGN_OR_RETURN(const actors::RunAccepted accepted,
                    client->SubmitUnfollowed(actors::ToToml(config)));
-  nlohmann::ordered_json data{
-      {"run_id", accepted.run_id}, {"head", head}, {"folder", accepted.folder}};
-  output.Data("run", data.dump());
-  data["event"] = "submitted";
+  nlohmann::ordered_json data = Submitted(accepted, head);
   data["terminal"] = true;
   output.Event(data.dump());
+  data.erase("event");
+  data.erase("terminal");
+  output.Data("run", data.dump());
   output.Text(absl::StrCat("run ", accepted.run_id, " submitted; files in ", accepted.folder,
                            " on the head's machine\nfollow it:    rondo status -w --head ", head,
                            "\nits result:   rondo show ", accepted.run_id, " --head ", head,

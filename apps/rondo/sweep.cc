@@ -97,7 +97,12 @@ absl::Status Results::Append(SweepLine line) {
   if (reason != 0) return OutputFailed(folder_ + "/results.jsonl", reason);
   if (fsync(file_) != 0) return OutputFailed(folder_ + "/results.jsonl", errno);
   lines_.push_back(std::move(line));
-  return runtime::ReplaceFile(folder_ + "/results.csv", actors::ToCsv(lines_));
+  return runtime::ReplaceFile(folder_ + "/results.csv", actors::ToCsv(actors::LatestOf(lines_)));
+}
+
+// A folder's name need not be UTF-8.
+std::string Dump(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 // What the run printed; "" if it could not even be started.
@@ -105,6 +110,13 @@ std::string ReadOutput(const std::string& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
   return text.str();
+}
+
+// The run that a head has accepted, if it has.
+std::string RunIdIn(const std::string& jsonl) {
+  const auto json = nlohmann::json::parse(jsonl.substr(0, jsonl.find('\n')), nullptr,
+                                          /*allow_exceptions=*/false);
+  return json.is_object() && json.value("event", "") == "submitted" ? json.value("run_id", "") : "";
 }
 
 class Sweeper {
@@ -124,7 +136,9 @@ class Sweeper {
   const SweepLine* Find(const SweepLine& wanted) const;
   // Its line without what it came to. No tau to be had: the fda run failed.
   absl::StatusOr<std::optional<SweepLine>> Describe(std::size_t index) const;
-  // False: a signal ended it.
+  // What the run that is on has come to is of no use any more.
+  void EndRun();
+  // False: a signal ended it. An error: whether it can be made was not to be found out.
   absl::StatusOr<bool> Make(const SweepRun& run, SweepLine& line, const StopSignals& signals);
   std::vector<std::string> ArgumentsOf(const SweepRun& run, const SweepLine& line) const;
   void Tell(std::size_t index, const SweepLine& line);
@@ -133,6 +147,7 @@ class Sweeper {
   const SweepOptions options_;
   Output& output_;
   actors::ConfigSources sources_;
+  std::string program_;
   std::string folder_;
   std::vector<SweepPoint> points_;
   std::vector<SweepRun> runs_;
@@ -156,6 +171,7 @@ absl::StatusOr<std::unique_ptr<Sweeper>> Sweeper::Prepare(const SweepOptions& op
   RETURN_IF_ERROR(sweeper->CheckAll());
   sweeper->runs_ = actors::OrderSweep(sweeper->points_);
   sweeper->ended_.resize(sweeper->runs_.size());
+  ASSIGN_OR_RETURN(sweeper->program_, FindBesideUs("rondo"));
   const std::filesystem::path path(options.config_path);
   sweeper->folder_ = options.out.empty() ? "sweeps/" + path.stem().string() : options.out;
   return sweeper;
@@ -190,12 +206,13 @@ absl::Status Sweeper::CheckAll() const {
 }
 
 const SweepLine* Sweeper::Find(const SweepLine& wanted) const {
-  for (const SweepLine& line : results_->lines()) {
-    if (line.identity != wanted.identity || line.point != wanted.point ||
-        line.matched != wanted.matched) {
+  const std::vector<SweepLine>& lines = results_->lines();
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (line->identity != wanted.identity || line->point != wanted.point ||
+        line->matched != wanted.matched) {
       continue;
     }
-    if (line.result.has_value() || !options_.retry_failed) return &line;
+    return line->result.has_value() || !options_.retry_failed ? &*line : nullptr;
   }
   return nullptr;
 }
@@ -237,23 +254,40 @@ std::vector<std::string> Sweeper::ArgumentsOf(const SweepRun& run, const SweepLi
   return arguments;
 }
 
+// A follower that ends would leave its run to the head, and the next one without a place.
+void Sweeper::EndRun() {
+  const std::string run_id = RunIdIn(ReadOutput(folder_ + "/run.jsonl"));
+  if (options_.head.has_value() && !run_id.empty()) {
+    absl::StatusOr<std::unique_ptr<ChildProcess>> stop =
+        ChildProcess::Start({.program = program_,
+                             .arguments = {"stop", run_id, "--head", *options_.head, "--quiet"},
+                             .log_path = folder_ + "/stop.log"});
+    if (stop.ok()) (void)(*stop)->WaitUntil(std::chrono::steady_clock::now() + kStopGrace);
+    unlink((folder_ + "/stop.log").c_str());
+  }
+  child_->Terminate(kStopGrace);
+}
+
 absl::StatusOr<bool> Sweeper::Make(const SweepRun& run, SweepLine& line,
                                    const StopSignals& signals) {
   const std::string log = folder_ + "/run.jsonl";
   unlink(log.c_str());
-  ASSIGN_OR_RETURN(const std::string program, FindBesideUs("rondo"));
-  ASSIGN_OR_RETURN(child_,
-                   ChildProcess::Start(
-                       {.program = program, .arguments = ArgumentsOf(run, line), .log_path = log}));
+  ASSIGN_OR_RETURN(
+      child_, ChildProcess::Start(
+                  {.program = program_, .arguments = ArgumentsOf(run, line), .log_path = log}));
   const runtime::Time deadline = std::chrono::steady_clock::now() + options_.run_timeout;
   bool timed_out = false;
   while (!child_->WaitUntil(std::chrono::steady_clock::now() + kGlance).has_value()) {
     timed_out = std::chrono::steady_clock::now() >= deadline;
-    if (!timed_out && signals.received() == 0) continue;
-    child_->Terminate(kStopGrace);
+    if (timed_out || signals.received() != 0) EndRun();
   }
   if (signals.received() != 0) return false;
   actors::TakeRunOutput(ReadOutput(log), line);
+  // A head that is gone or has another run says nothing of this one.
+  if (line.error.has_value() &&
+      (line.error->exit == Exit::kHeadUnreachable || line.error->code == "HEAD_BUSY")) {
+    return runtime::ToStatus(*line.error);
+  }
   if (timed_out) {
     line.result.reset();
     line.error = runtime::UserError{
@@ -283,7 +317,7 @@ void Sweeper::Tell(std::size_t index, const SweepLine& line) {
                    index + 1 < runs_.size() ? "; about " + FormatSeconds(left) + " left" : ""));
   nlohmann::ordered_json event{{"event", "sweep_run"}, {"run", index + 1}, {"runs", runs_.size()}};
   event["line"] = nlohmann::ordered_json::parse(actors::ToJson(line));
-  output_.Event(event.dump());
+  output_.Event(Dump(event));
 }
 
 absl::StatusOr<int> Sweeper::GoOn(const StopSignals& signals) {
@@ -332,10 +366,10 @@ void Sweeper::PrintSummary() const {
                               {"made", made_},
                               {"left_out", skipped_}};
   json["points"] = nlohmann::ordered_json::parse(SummariesToJson(summaries));
-  output_.Data("sweep", json.dump());
+  output_.Data("sweep", Dump(json));
   json["event"] = "swept";
   json["terminal"] = true;
-  output_.Event(json.dump());
+  output_.Event(Dump(json));
   output_.Text(RenderSummaries(summaries) +
                absl::StrCat("results ", folder_, "/results.jsonl, ", folder_, "/results.csv\n"));
 }
@@ -354,8 +388,12 @@ absl::StatusOr<int> Sweeper::Go() {
   ASSIGN_OR_RETURN(const std::unique_ptr<StopSignals> signals, StopSignals::Install());
   absl::StatusOr<int> code = GoOn(*signals);
   unlink((folder_ + "/run.jsonl").c_str());
-  if (signals->received() == 0) return code;
-  output_.Note(runtime::ToUserError(code.status()).message + "; the same command goes on with it");
+  if (signals->received() == 0 || code.ok()) return code;
+  if (output_.format() == OutputFormat::kHuman) {
+    output_.Note(HumanError(code.status(), /*color=*/false));
+  } else {
+    (void)output_.Fail("sweep", code.status());
+  }
   return signals->ExitCode();
 }
 

@@ -44,7 +44,7 @@ std::string NameOf(const SweepSummary& summary) {
 std::string ReachedOf(const SweepSummary& summary) {
   std::string text = summary.target.has_value()
                          ? absl::StrCat(summary.reached, " of ", summary.runs)
-                         : absl::StrCat(summary.runs, " runs");
+                         : absl::StrCat(summary.runs, summary.runs == 1 ? " run" : " runs");
   if (summary.failed > 0) absl::StrAppend(&text, ", ", summary.failed, " failed");
   return text;
 }
@@ -54,13 +54,7 @@ Json ToJson(const std::optional<Spread>& spread) {
   return {{"median", spread->median}, {"min", spread->least}, {"max", spread->most}};
 }
 
-Json ToJson(const actors::SweepSettings& settings) {
-  Json json = Json::object();
-  for (const auto& [key, value] : settings) {
-    std::visit([&json, &key = key](const auto& scalar) { json[key] = scalar; }, value);
-  }
-  return json;
-}
+Json JsonOf(const actors::SweepSettings& settings) { return Json::parse(actors::ToJson(settings)); }
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -99,8 +93,8 @@ std::string RenderSummaries(const std::vector<SweepSummary>& summaries) {
 std::string SummariesToJson(const std::vector<SweepSummary>& summaries) {
   Json list = Json::array();
   for (const SweepSummary& summary : summaries) {
-    Json json{{"point", ToJson(summary.point)}};
-    json["matched"] = summary.matched.has_value() ? ToJson(*summary.matched) : Json();
+    Json json{{"point", JsonOf(summary.point)}};
+    json["matched"] = summary.matched.has_value() ? JsonOf(*summary.matched) : Json();
     json["target"] = summary.target.has_value() ? Json(*summary.target) : Json();
     json["runs"] = summary.runs;
     json["failed"] = summary.failed;
@@ -139,8 +133,8 @@ std::string SweepPlanToJson(const std::vector<actors::SweepPoint>& points,
                             const std::vector<actors::SweepRun>& runs) {
   Json json{{"runs", runs.size()}, {"points", Json::array()}};
   for (const actors::SweepPoint& point : points) {
-    Json one{{"point", ToJson(point.settings)}, {"seeds", point.seeds}};
-    one["matched"] = point.matched.has_value() ? ToJson(points[*point.matched].settings) : Json();
+    Json one{{"point", JsonOf(point.settings)}, {"seeds", point.seeds}};
+    one["matched"] = point.matched.has_value() ? JsonOf(points[*point.matched].settings) : Json();
     json["points"].push_back(std::move(one));
   }
   return Dump(json);

@@ -182,6 +182,12 @@ absl::Status VerbParser::CheckShape(const std::vector<std::string>& arguments) c
     if (std::count(flags_.begin(), flags_.end(), flag) == 0) continue;
     const bool takes_value = app_->get_option(flag)->get_items_expected_min() > 0;
     const bool has_value = flag != arguments[i];
+    if (has_value && flag.size() == 2) {
+      return MakeError(
+          "USAGE_INVALID_VALUE", Exit::kUsage,
+          absl::StrCat("rondo ", verb_, ": the value of ", flag, " is a word of its own"),
+          absl::StrCat("write ", flag, " ", arguments[i].substr(3)));
+    }
     if (has_value && !takes_value) {
       return MakeError("USAGE_INVALID_VALUE", Exit::kUsage,
                        absl::StrCat("rondo ", verb_, ": ", flag, " takes no value"), "");

@@ -109,8 +109,11 @@ TEST_F(ClusterVerbs, DownFailsTheRunThatIsOnAndSaysSo) {
       head_->join_address() + " >&2; wait $!");
   EXPECT_EQ(result.exit_code, 1) << result.out << result.err;
   EXPECT_NE(result.err.find(" is down; with it: run "), std::string::npos) << result.err;
-  // One terminal line and nothing behind it.
-  const auto line = nlohmann::json::parse(result.out, nullptr, false);
+  // That it was submitted, then one terminal line and nothing behind it.
+  const std::size_t first = result.out.find('\n');
+  EXPECT_EQ(nlohmann::json::parse(result.out.substr(0, first), nullptr, false)["event"],
+            "submitted");
+  const auto line = nlohmann::json::parse(result.out.substr(first + 1), nullptr, false);
   ASSERT_TRUE(line.is_object()) << result.out;
   EXPECT_EQ(line["code"], "CLUSTER_DOWN");
   EXPECT_EQ(line["terminal"], true);

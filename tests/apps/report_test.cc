@@ -199,6 +199,33 @@ TEST_F(ReportFiles, RefuseAnyOtherBrokenLineWithFileAndNumber) {
   EXPECT_EQ(Refused("/dev/zero").exit, runtime::Exit::kUnreadable);
 }
 
+TEST_F(ReportFiles, TakeTheLastLineOfARunAndTellSweepsApart) {
+  const std::string failed = FailedLine("fda", 2, 0).dump(),
+                    done = SweepLine("fda", 2, 0, 1e6).dump();
+  const std::string one = Write("a/results.jsonl", failed + "\n" + done + "\n");
+  const std::string other = Write("b/results.jsonl", done + "\n");
+  const auto trials = ReadTrials({one, other});
+  ASSERT_OK(trials);
+  ASSERT_THAT(*trials, SizeIs(2));
+  EXPECT_EQ((*trials)[0].state, TrialState::kDone);
+  EXPECT_THAT(MakeGroups(*trials), SizeIs(2));
+}
+
+TEST(ReportPage, ALongBandStaysSmallAndATallMembershipFinite) {
+  Json line = SweepLine("fda", 2, 0, 1e6);
+  line["curve"] = Json::array();
+  for (std::uint64_t i = 1; i <= 20000; ++i) {
+    line["curve"].push_back({{"step", i}, {"accuracy", 0.5}, {"bytes", i}, {"t", 0.1}});
+  }
+  Json second = line;
+  second["seed"] = 1;
+  EXPECT_LT(PageOf(Sweep({line, second})).size(), 500'000u);
+  Trial trial = Sweep({SweepLine("fda", 2, 0, 1e6)}).at(0);
+  trial.incidents = {{.step = 0, .slot = 0, .text = "a"},
+                     {.step = 5, .seconds = 1, .slot = 4294967295u, .text = "b"}};
+  EXPECT_THAT(PageOf({trial}), Not(HasSubstr("480 -")));
+}
+
 TEST(ReportLines, AreGivenWholeAndBounded) {
   std::vector<std::string> lines;
   std::istringstream text("a\n\nbc\r\n" + std::string(70000, 'd') + "\ntorn");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "actors/sweep/sweep_results.h"
+#include "tests/support/cluster.h"
 #include "tests/support/processes.h"
 #include "tests/support/shell.h"
 #include "tests/support/status_matchers.h"
@@ -151,6 +152,47 @@ TEST_F(Sweep, ARunThatFailsIsKeptAsFailedAndItsMatchIsLeftOut) {
   const nlohmann::json data = sweep->Json()["data"];
   EXPECT_EQ(data["left_out"], 2);
   for (const auto& point : data["points"]) EXPECT_EQ(point["failed"], 2);
+}
+
+TEST_F(Sweep, ARunThatTakesTooLongIsEndedAndMadeAgainIfThatIsWished) {
+  const auto first = sandbox_.Run(Command({"--run-timeout", "100ms"}));
+  EXPECT_EQ(first->WaitExit(), 1) << first->Describe();
+  for (const SweepLine& line : Lines()) {
+    ASSERT_TRUE(line.error.has_value());
+    EXPECT_EQ(line.error->code, "RUN_TIMED_OUT");
+  }
+  EXPECT_EQ(sandbox_.Run(Command({"--retry-failed"}))->WaitExit(), 0);
+  const auto third = sandbox_.Run(Command({"--json"}));
+  EXPECT_EQ(third->WaitExit(), 0) << third->Describe();
+  const nlohmann::json data = third->Json()["data"];
+  EXPECT_EQ(data["made"], 0);
+  for (const auto& point : data["points"]) EXPECT_EQ(point["failed"], 0);
+}
+
+TEST_F(Sweep, OnAClusterARunThatTakesTooLongLeavesItsPlaceToTheNext) {
+  Cluster cluster(sandbox_, /*joins=*/2);
+  const auto sweep =
+      sandbox_.Run(Command({"--head", cluster.address(), "--run-timeout", "3s", "--set",
+                            "run.max_steps=1000000", "--set", "strategy.max_interval=10"}));
+  EXPECT_EQ(sweep->WaitExit(), 1) << sweep->Describe();
+  const std::vector<SweepLine> lines = Lines();
+  EXPECT_FALSE(lines.empty()) << sweep->Describe();
+  for (const SweepLine& line : lines) {
+    ASSERT_TRUE(line.error.has_value());
+    EXPECT_EQ(line.error->code, "RUN_TIMED_OUT") << line.error->message;
+  }
+  cluster.Stop();
+}
+
+// It may come before there is anybody to hear it, or after the last run: never a crash.
+TEST_F(Sweep, ASignalToOneThatHasNothingLeftToMakeIsNoFailure) {
+  ASSERT_EQ(sandbox_.Run(Command())->WaitExit(), 0);
+  const auto again = sandbox_.Start(Command());
+  again->Signal(SIGINT);
+  const std::optional<int> exit = again->WaitExit();
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_TRUE(exit == 0 || exit == 130) << again->Describe();
+  EXPECT_EQ(CountLines(), 6u);
 }
 
 TEST_F(Sweep, TwoInOneFolderAreOneTooMany) {

@@ -153,21 +153,6 @@ std::string RenderAxes(const Chart& chart, const Frame& frame) {
 
 // ---- what is drawn ----
 
-std::string RenderBand(const ChartBand& band, const Frame& frame) {
-  std::string there;
-  std::string back;
-  for (const BandPoint& point : band.points) {
-    const std::optional<ChartPoint> high = frame.At({point.x, point.high});
-    const std::optional<ChartPoint> low = frame.At({point.x, point.low});
-    if (!high.has_value() || !low.has_value()) continue;
-    absl::StrAppend(&there, there.empty() ? "M" : "L", Place(*high));
-    back = absl::StrCat("L", Place(*low), back);
-  }
-  if (there.empty()) return "";
-  return absl::StrCat("<path class=\"band ", ColorClass(band.color), "\" d=\"", there, back,
-                      "Z\"/>");
-}
-
 // Where its drawn points are, thinned to the pixels; gaps keep what is on both sides apart.
 std::vector<std::vector<ChartPoint>> PiecesOf(const ChartLine& line, const Frame& frame) {
   std::vector<std::vector<ChartPoint>> pieces(1);
@@ -184,6 +169,26 @@ std::vector<std::vector<ChartPoint>> PiecesOf(const ChartLine& line, const Frame
                      static_cast<std::size_t>(frame.right - frame.left));
   }
   return pieces;
+}
+
+// Its upper edge forth and its lower one back.
+std::string RenderBand(const ChartBand& band, const Frame& frame) {
+  ChartLine upper, lower;
+  for (const BandPoint& point : band.points) {
+    if (!frame.At({point.x, point.high}).has_value()) continue;
+    if (!frame.At({point.x, point.low}).has_value()) continue;
+    upper.points.push_back({point.x, point.high});
+    lower.points.push_back({point.x, point.low});
+  }
+  std::vector<ChartPoint> outline = PiecesOf(upper, frame).front();
+  const std::vector<ChartPoint> back = PiecesOf(lower, frame).front();
+  outline.insert(outline.end(), back.rbegin(), back.rend());
+  if (outline.empty()) return "";
+  std::string path;
+  for (const ChartPoint& place : outline) {
+    absl::StrAppend(&path, path.empty() ? "M" : "L", Place(place));
+  }
+  return absl::StrCat("<path class=\"band ", ColorClass(band.color), "\" d=\"", path, "Z\"/>");
 }
 
 std::string RenderLine(const ChartLine& line, const Frame& frame) {

@@ -15,10 +15,6 @@ constexpr int kNeutral = 8;  // No strategy's colour.
 // With more lines than this their labels would hide them where they run together.
 constexpr std::size_t kMostLabels = 8;
 
-std::string ShortLabel(const Group& group) {
-  return group.parameter.empty() ? group.family : group.parameter;
-}
-
 // One run of a group in a plane, or what several come to.
 struct PlanePoint {
   const Group* group = nullptr;
@@ -54,7 +50,7 @@ ChartMark MarkOf(const PlanePoint& point, const char* x_unit, const char* y_unit
   }
   mark.color = point.group->color;
   mark.shape = point.group->shape;
-  mark.label = ShortLabel(*point.group);
+  mark.label = point.group->ShortLabel();
   mark.tip = absl::StrCat(point.group->Label(), ": ", RangeText(point.x, x_unit), ", ",
                           RangeText(point.y, y_unit));
   return mark;
@@ -183,7 +179,7 @@ void AddCurve(const Group& group, const XAxis& x, double opacity, bool has_label
     chart.lines.push_back(tail);
   }
   if (trials.size() > 1) chart.bands.push_back(band);
-  if (has_label) median.label = ShortLabel(group);
+  if (has_label) median.label = group.ShortLabel();
   chart.lines.push_back(median);
 }
 

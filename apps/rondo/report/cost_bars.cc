@@ -67,11 +67,6 @@ Comparison WithResults(const Comparison& groups) {
   return with;
 }
 
-// "0.0123", "12.3", "5,224": three digits, and never fewer than stand before the point.
-std::string SumText(double sum) {
-  return std::abs(sum) >= 100 ? FormatTick(std::round(sum)) : absl::StrFormat("%.3g", sum);
-}
-
 template <std::size_t kCount>
 std::vector<BarRow> RowsOf(const Comparison& groups, const Part (&parts)[kCount],
                            const char* unit) {
@@ -84,7 +79,7 @@ std::vector<BarRow> RowsOf(const Comparison& groups, const Part (&parts)[kCount]
       row.parts.push_back(Mean(*group, part.value));
       if (std::isfinite(row.parts.back())) sum += row.parts.back();
     }
-    row.note = SumText(sum) + unit;
+    row.note = ThreeDigits(sum) + unit;
     rows.push_back(row);
   }
   return rows;

@@ -38,11 +38,6 @@ constexpr const char* kNoMatter[] = {
     "run.max_steps",        "run.target_accuracy", "run.evaluate_every", "run.wait",
     "run.checkpoint_every", "run.min_workers",     "run.max_workers",    "run.orphan_timeout"};
 
-std::string SettingOf(const Group& group, const std::string& key) {
-  const auto found = group.settings.find(key);
-  return found == group.settings.end() ? "" : found->second;
-}
-
 const actors::RunResult* AnyResult(const Group& group) {
   for (const Trial* trial : group.trials) {
     if (trial->result.has_value()) return &*trial->result;
@@ -52,13 +47,13 @@ const actors::RunResult* AnyResult(const Group& group) {
 
 std::string FamilyOf(const Group& group) {
   const actors::RunResult* const result = AnyResult(group);
-  std::string family = SettingOf(group, "strategy.name");
+  std::string family = group.ValueOf("strategy.name");
   if (family.empty() && result != nullptr) family = result->strategy;
   // Only fda has estimators, and it is what a run does that says nothing of its strategy.
   if (family.empty() && group.settings.count("run.workers") > 0) family = "fda";
   if (family.empty()) return "run";
   if (family != "fda") return family;
-  std::string estimator = SettingOf(group, "strategy.estimator");
+  std::string estimator = group.ValueOf("strategy.estimator");
   if (estimator.empty() && result != nullptr) estimator = result->estimator;
   return estimator.empty() ? family : absl::StrCat(family, " ", estimator);
 }
@@ -122,7 +117,7 @@ std::set<std::string> DifferingKeys(const std::vector<const Group*>& groups) {
 
 // theta as it was in force, where the settings only say how to find it.
 std::string TunedValue(const Group& group, const std::string& key) {
-  const std::string value = SettingOf(group, key);
+  const std::string value = group.ValueOf(key);
   const actors::RunResult* const result = AnyResult(group);
   double number = 0;
   if (key != "strategy.theta" || result == nullptr || !result->theta.has_value() ||
@@ -158,8 +153,8 @@ std::string ParameterOf(const Group& group, const std::set<std::string>& differi
   for (const std::string& key : differing) {
     const bool is_named = key == "strategy.name" || key == "strategy.estimator" ||
                           std::count(tuned_by.begin(), tuned_by.end(), key) > 0;
-    if (!IsOfStrategy(key) || is_named || SettingOf(group, key).empty()) continue;
-    parts.push_back(NamedSetting(key, SettingOf(group, key)));
+    if (!IsOfStrategy(key) || is_named || group.ValueOf(key).empty()) continue;
+    parts.push_back(NamedSetting(key, group.ValueOf(key)));
   }
   return Joined(parts);
 }
@@ -179,7 +174,7 @@ void NameGroups(std::vector<Group>& groups) {
     group.parameter = ParameterOf(group, differing_in[group.family]);
     std::vector<std::string> main, others;
     const auto name = [&](const std::string& key, std::vector<std::string>& parts) {
-      const std::string value = differing.count(key) > 0 ? SettingOf(group, key) : "";
+      const std::string value = differing.count(key) > 0 ? group.ValueOf(key) : "";
       if (!value.empty()) parts.push_back(NamedSetting(key, value));
     };
     name("run.workers", main);

@@ -26,6 +26,12 @@ struct Group {
   Shape shape = Shape::kCircle;
 
   std::string Strategy() const { return parameter.empty() ? family : family + " " + parameter; }
+  std::string ShortLabel() const { return parameter.empty() ? family : parameter; }
+  // Of a setting; "" if it is not told.
+  std::string ValueOf(const std::string& key) const {
+    const auto found = settings.find(key);
+    return found == settings.end() ? "" : found->second;
+  }
   // Tells it from all others of the report.
   std::string Label() const {
     return setting.empty() ? Strategy() : Strategy() + " (" + setting + ")";

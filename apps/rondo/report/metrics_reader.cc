@@ -133,8 +133,9 @@ void MetricsReader::Finish() {
   for (const Synchronization& sync : trial_.syncs) intervals.push_back(sync.interval);
   if (!intervals.empty()) {
     std::sort(intervals.begin(), intervals.end());
-    trial_.intervals = Intervals{intervals.size(), Quantile(intervals, 0.5),
-                                 Quantile(intervals, 0.1), Quantile(intervals, 0.9)};
+    trial_.intervals =
+        Intervals{intervals.size(), actors::QuantileOf(intervals, 0.5),
+                  actors::QuantileOf(intervals, 0.1), actors::QuantileOf(intervals, 0.9)};
   }
   if (!trial_.result.has_value()) return;
   if (!trial_.result->run_id.empty()) trial_.name = trial_.result->run_id;

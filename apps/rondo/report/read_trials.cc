@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -102,6 +103,8 @@ absl::Status ReadFile(const std::string& path, std::vector<Trial>& trials) {
   bool is_sweep = fs::path(path).filename() == kSweepFile;
   bool is_first = true;
   MetricsReader metrics(NameOf(path));
+  // Of a run that was made again the last line counts.
+  std::map<std::pair<std::string, std::uint64_t>, std::size_t> places;
   const absl::Status read =
       ForEachLine(stream, kMostLine, [&](const std::string& line, bool is_whole) -> absl::Status {
         is_sweep = is_first ? is_sweep || IsSweepLine(line) : is_sweep;
@@ -112,7 +115,11 @@ absl::Status ReadFile(const std::string& path, std::vector<Trial>& trials) {
         }
         absl::StatusOr<Trial> trial = ReadSweepLine(line);
         if (!trial.ok()) return is_whole ? trial.status() : absl::OkStatus();
-        trials.push_back(*std::move(trial));
+        // Points of another sweep differ in what is no axis of either.
+        trial->point = absl::StrCat("sweep=", path, "\n", trial->point);
+        const auto [place, is_new] = places.try_emplace({trial->point, trial->seed}, trials.size());
+        if (is_new) trials.emplace_back();
+        trials[place->second] = *std::move(trial);
         return absl::OkStatus();
       });
   if (stream.bad()) return Unreadable(path, std::strerror(errno));

@@ -188,7 +188,8 @@ std::string RenderMembership(const RunOfGroup& run, ChartIds& ids) {
   chart.x.low = 0;
   chart.y.low = chart.y.names.front().first - 0.8;
   chart.y.high = chart.y.names.back().first + 0.8;
-  chart.height = 80 + static_cast<int>(24 * (*chart.y.high - *chart.y.low));
+  constexpr double kTallest = 2000;
+  chart.height = 80 + static_cast<int>(std::min(kTallest, 24 * (*chart.y.high - *chart.y.low)));
   std::set<Incident::Kind> kinds;
   for (const Incident& incident : run.trial->incidents) {
     if (IsLate(incident)) kinds.insert(incident.kind);
@@ -239,7 +240,7 @@ std::string RenderIntervals(const std::vector<Group>& groups, ChartIds& ids) {
     ChartLine line;
     line.color = run.group->color;
     line.width = 1.3;
-    line.label = run.group->parameter.empty() ? run.group->family : run.group->parameter;
+    line.label = run.group->ShortLabel();
     for (const Synchronization& sync : run.trial->syncs) {
       // The last one is brought about by the end of the run.
       if (run.trial->state == TrialState::kDone && &sync == &run.trial->syncs.back()) break;

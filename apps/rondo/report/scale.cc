@@ -117,4 +117,8 @@ std::string FormatTick(double value) {
   return absl::StrFormat("%.4g", value);
 }
 
+std::string ThreeDigits(double value) {
+  return std::abs(value) >= 100 ? FormatTick(std::round(value)) : absl::StrFormat("%.3g", value);
+}
+
 }  // namespace apps::report

@@ -49,6 +49,8 @@ class Scale {
 
 // As an axis shows it: "0.05", "20", "1,000", "2e-07".
 std::string FormatTick(double value);
+// "0.0123", "12.3", "5,224": three digits, and never fewer than stand before the point.
+std::string ThreeDigits(double value);
 
 }  // namespace apps::report
 

@@ -8,15 +8,9 @@
 #include <optional>
 #include <vector>
 
-namespace apps::report {
+#include "actors/sweep/sweep_results.h"
 
-// Linear between neighbours, as numpy's default. `sorted` rises and is not empty; 0 <= share <= 1.
-inline double Quantile(const std::vector<double>& sorted, double share) {
-  const double place = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
-}
+namespace apps::report {
 
 struct Summary {
   double median = 0;
@@ -32,7 +26,7 @@ inline std::optional<Summary> Summarize(std::vector<double> values) {
                values.end());
   if (values.empty()) return std::nullopt;
   std::sort(values.begin(), values.end());
-  return Summary{Quantile(values, 0.5), values.front(), values.back(), values.size()};
+  return Summary{actors::QuantileOf(values, 0.5), values.front(), values.back(), values.size()};
 }
 
 }  // namespace apps::report

@@ -18,18 +18,8 @@ using actors::RunResult;
 
 constexpr char kNothing[] = "–";
 
-std::string SettingOr(const Group& group, const char* key) {
-  const auto found = group.settings.find(key);
-  return found == group.settings.end() ? "" : found->second;
-}
-
-// Three digits, and all before the point.
-std::string Digits(double value) {
-  return std::abs(value) >= 100 ? FormatTick(std::round(value)) : absl::StrFormat("%.3g", value);
-}
-
 std::string MedianText(const std::optional<Summary>& summary) {
-  return summary.has_value() ? Digits(summary->median) : "";
+  return summary.has_value() ? ThreeDigits(summary->median) : "";
 }
 
 std::string MedianAndRange(const std::optional<Summary>& summary) {
@@ -96,7 +86,7 @@ std::string RatioText(const Group& group, const std::vector<Group>& groups,
   if (!ours.has_value() || !theirs.has_value() || ours->median <= 0 || theirs->median <= 0) {
     return "";
   }
-  return absl::StrCat(Digits(theirs->median / ours->median), "×");
+  return absl::StrCat(ThreeDigits(theirs->median / ours->median), "×");
 }
 
 struct Column {
@@ -148,8 +138,8 @@ std::vector<Column> ColumnsOf(const std::vector<Group>& groups) {
   std::vector<Column> columns = {
       {"strategy", false, [](const Group& group) { return group.family; }},
       {"parameters", false, [](const Group& group) { return group.parameter; }},
-      {"K", true, [](const Group& group) { return SettingOr(group, "run.workers"); }},
-      {"partition", false, [](const Group& group) { return SettingOr(group, "data.partition"); }},
+      {"K", true, [](const Group& group) { return group.ValueOf("run.workers"); }},
+      {"partition", false, [](const Group& group) { return group.ValueOf("data.partition"); }},
       {"other settings", false, [](const Group& group) { return group.others; }},
       {"seeds", false, SeedsOf},
       {"runs that failed", false, StateText},

@@ -154,6 +154,7 @@ TEST(SweepPlan, RefusesWhatIsNoSweepWithItsPlace) {
       {"[sweep.axes]\ntheta = [1]\n", "CONFIG_UNKNOWN_KEY", "theta is no key of a config"},
       {"[sweep.axes]\nstrategy.theta = [1, 1]\n", "CONFIG_INVALID_VALUE", "names 1 twice"},
       {"[sweep.axes]\nstrategy.theta = [[1]]\n", "CONFIG_WRONG_TYPE", "each of strategy.theta"},
+      {"[sweep.axes]\nseeds = [1]\n", "CONFIG_UNKNOWN_KEY", "seeds is no axis"},
       {"[sweep.axes]\nrun.seed = [1]\n", "CONFIG_CONFLICT", "s.toml:2:5: run.seed"},
       {"[sweep.axes]\nrun.out = \"x\"\n", "CONFIG_CONFLICT", "in its own"},
       {"[sweep\n", "CONFIG_SYNTAX", "s.toml:1:"},
@@ -179,6 +180,18 @@ TEST(SweepPlan, RefusesMoreRunsThanAnybodyWantsWithoutMakingThem) {
     many += "]\n";
   }
   EXPECT_THAT(Refusal(many).message, HasSubstr("more than 10000 runs"));
+}
+
+// Few fda and few local points make many pairs.
+TEST(SweepPlan, RefusesMorePairsThanAnybodyWants) {
+  std::string text = "[sweep]\nmatch_tau = \"fda\"\n";
+  for (const char* strategy : {"fda", "local"}) {
+    const std::string key = std::string(strategy) == "fda" ? "strategy.theta" : "run.max_steps";
+    text += std::string("[[sweep.cases]]\nstrategy.name = \"") + strategy + "\"\n" + key + " = [";
+    for (int i = 1; i <= 150; ++i) text += std::to_string(i) + ",";
+    text += "]\n";
+  }
+  EXPECT_THAT(Refusal(text).message, HasSubstr("more than 10000 runs"));
 }
 
 }  // namespace

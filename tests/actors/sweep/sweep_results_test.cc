@@ -62,7 +62,7 @@ TEST(SweepResults, ATornLastLineIsNotThereAndABrokenOneIsNamed) {
   EXPECT_EQ(lines->size(), 2u);
   EXPECT_EQ(whole, two.size());
   for (const char* broken :
-       {"{}", "7", "", "{\"schema\":2,\"point\":{}}", "{\"schema\":1,\"point\":{\"a\":[1]}}",
+       {"{}", "7", "", "{\"schema\":1,\"point\":{\"a\":[1]}}",
         "{\"schema\":1,\"point\":{},\"seed\":-1}", "{\"schema\":1,\"point\":{},\"result\":null}"}) {
     lines = ReadSweepLines(two + broken + "\n", "r.jsonl");
     ASSERT_FALSE(lines.ok()) << broken;
@@ -70,6 +70,22 @@ TEST(SweepResults, ATornLastLineIsNotThereAndABrokenOneIsNamed) {
     EXPECT_EQ(error.exit, runtime::Exit::kUnreadable);
     EXPECT_THAT(error.message, HasSubstr("r.jsonl:3: ")) << broken;
   }
+}
+
+TEST(SweepResults, LinesOfAnotherVersionAreNotCalledBroken) {
+  const auto lines = ReadSweepLines("{\"schema\":2,\"point\":{}}\n", "r.jsonl");
+  ASSERT_FALSE(lines.ok());
+  EXPECT_EQ(runtime::ToUserError(lines.status()).code, "SCHEMA_UNKNOWN");
+  EXPECT_EQ(runtime::ToUserError(lines.status()).exit, runtime::Exit::kIncompatible);
+}
+
+TEST(SweepResults, OfARunThatWasMadeAgainTheLastLineCounts) {
+  SweepLine failed = Failed(), again = Line(2, 9, 375), other = Line(2, 1, 750);
+  const std::vector<SweepLine> latest = LatestOf({failed, other, again});
+  ASSERT_EQ(latest.size(), 2u);
+  EXPECT_TRUE(latest[0].result.has_value());
+  EXPECT_EQ(latest[0].seed, 9u);
+  EXPECT_EQ(latest[1].seed, 1u);
 }
 
 TEST(SweepResults, ReadsWhatARunPrinted) {
