@@ -175,8 +175,9 @@ absl::Status CheckInterval(const RunConfig& config) {
 absl::Status CheckDecision(const StrategySection& strategy) {
   if (strategy.decision == DecisionName::kQuantum && !CanDoWithoutBarrier(strategy)) {
     return Conflict(
-        "strategy.decision = \"quantum\" needs strategy.name = \"fda\", the estimator \"linear\" "
-        "or \"naive\", and a theta above 0",
+        "strategy.decision = \"quantum\" needs strategy.name = \"fda\" or \"fda-opt\", the "
+        "estimator "
+        "\"linear\" or \"naive\", and a theta above 0",
         "use decision \"lockstep\", or change these");
   }
   if (strategy.participants < 1 && strategy.decision == DecisionName::kQuantum) {
