@@ -60,6 +60,20 @@ int ReadFrom(int file, std::uint64_t offset, std::vector<std::uint8_t>& data) {
   return 0;
 }
 
+// What a crash has left behind the last whole line would spoil the next one. 0 or errno.
+int CutTornLine(int file) {
+  constexpr std::uint64_t kLongestLine = std::uint64_t{16} << 20;
+  struct stat status {};
+  if (fstat(file, &status) != 0) return errno;
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t begin = size - std::min(size, kLongestLine);
+  std::vector<std::uint8_t> tail(static_cast<std::size_t>(size - begin));
+  if (const int error = ReadFrom(file, begin, tail); error != 0) return error;
+  while (!tail.empty() && tail.back() != '\n') tail.pop_back();
+  const std::uint64_t whole = begin + tail.size();
+  return whole == size || ftruncate(file, static_cast<off_t>(whole)) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 const char* FileName(RunFile file) {
@@ -111,8 +125,12 @@ absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Create(const std::string& 
 
 absl::StatusOr<std::unique_ptr<RunFolder>> RunFolder::Reopen(const std::string& path) {
   const std::string metrics_path = absl::StrCat(path, "/", FileName(RunFile::kMetrics));
-  const int metrics = open(metrics_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  const int metrics = open(metrics_path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (metrics < 0) return Failed("write", metrics_path, std::strerror(errno));
+  if (const int error = CutTornLine(metrics); error != 0) {
+    close(metrics);
+    return Failed("mend", metrics_path, std::strerror(error));
+  }
   return std::unique_ptr<RunFolder>(new RunFolder(path, metrics));
 }
 

@@ -38,7 +38,7 @@ class RunFolder {
   static absl::StatusOr<std::unique_ptr<RunFolder>> Create(const std::string& out,
                                                            const std::string& run_id,
                                                            const RunConfig& config);
-  // Goes on in the folder of an earlier head.
+  // Goes on in the folder of an earlier head, behind the last whole line of its metrics.
   static absl::StatusOr<std::unique_ptr<RunFolder>> Reopen(const std::string& path);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;

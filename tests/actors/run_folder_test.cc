@@ -55,6 +55,22 @@ TEST_F(Folder, MetricsAreOnDiskLineByLine) {
             ToJson(Event(1)) + "\n" + ToJson(Event(2)) + "\n");
 }
 
+TEST_F(Folder, WhoGoesOnInItWritesBehindTheLastWholeLine) {
+  std::string path, metrics;
+  {
+    const auto folder = RunFolder::Create(out_, "7f3a", {});
+    ASSERT_OK(folder);
+    ASSERT_OK((*folder)->Append(Event(1)));
+    path = (*folder)->path();
+    metrics = (*folder)->PathOf(RunFile::kMetrics);
+  }
+  std::ofstream(metrics, std::ios::app) << R"({"t":1.5,"event":"st)";
+  const auto again = RunFolder::Reopen(path);
+  ASSERT_OK(again);
+  ASSERT_OK((*again)->Append(Event(2)));
+  EXPECT_EQ(tests::ReadWholeFile(metrics), ToJson(Event(1)) + "\n" + ToJson(Event(2)) + "\n");
+}
+
 TEST_F(Folder, AFileIsReadInPieces) {
   const auto folder = RunFolder::Create(out_, "7f3a", {});
   ASSERT_OK(folder);

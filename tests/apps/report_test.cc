@@ -165,10 +165,6 @@ TEST_F(ReportFiles, PassOverALineThatACrashTore) {
   EXPECT_EQ(whole->front().state, TrialState::kUnfinished);
   EXPECT_EQ(whole->front().name, "a");
   EXPECT_THAT(whole->front().curve, SizeIs(2));
-  // A head that was resumed goes on behind it.
-  const auto resumed = ReadTrials({Write("b/metrics.jsonl", Metrics(false) + torn + Metrics())});
-  ASSERT_OK(resumed);
-  EXPECT_THAT(resumed->front().curve, SizeIs(4));
   const std::string sweep = SweepLine("fda", 2, 0, 1e6).dump();
   const auto lines = ReadTrials({Write("results.jsonl", sweep + "\n" + sweep.substr(0, 99))});
   ASSERT_OK(lines);

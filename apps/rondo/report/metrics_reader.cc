@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <utility>
 
-#include "actors/run_config_keys.h"
 #include "apps/rondo/report/statistics.h"
 #include "runtime/base/status.h"
 
@@ -25,30 +23,22 @@ double Number(std::uint64_t value) { return static_cast<double>(value); }
 
 }  // namespace
 
-std::string SettingText(double value) {
-  if (std::abs(value) < kMostExact && value == std::floor(value)) {
-    return absl::StrCat(static_cast<std::int64_t>(value));
+std::string SettingText(const actors::ConfigValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* is_on = std::get_if<bool>(&value)) return *is_on ? "true" : "false";
+  const auto* whole = std::get_if<std::int64_t>(&value);
+  const double number = whole != nullptr ? static_cast<double>(*whole) : std::get<double>(value);
+  if (std::abs(number) < kMostExact && number == std::floor(number)) {
+    return absl::StrCat(static_cast<std::int64_t>(number));
   }
-  return absl::StrFormat("%.6g", value);
+  return absl::StrFormat("%.6g", number);
 }
 
 std::map<std::string, std::string> SettingsOf(const actors::RunConfig& config) {
   std::map<std::string, std::string> settings;
   for (const actors::ConfigKey& key : actors::ConfigKeys()) {
     const std::string name = key.FullName();
-    if (name == "run.seed" || name == "run.out") continue;
-    settings[name] = std::visit(
-        [](const auto& value) -> std::string {
-          using Value = std::decay_t<decltype(value)>;
-          if constexpr (std::is_same_v<Value, std::string>) {
-            return value;
-          } else if constexpr (std::is_same_v<Value, bool>) {
-            return value ? "true" : "false";
-          } else {
-            return SettingText(static_cast<double>(value));
-          }
-        },
-        key.get(config));
+    if (name != "run.seed" && name != "run.out") settings[name] = SettingText(key.get(config));
   }
   return settings;
 }
@@ -60,14 +50,8 @@ std::string PointOf(const std::map<std::string, std::string>& settings) {
 }
 
 absl::Status MetricsReader::Add(const std::string& line) {
-  absl::StatusOr<actors::RunEvent> event = actors::RunEventFromJson(line);
-  if (!event.ok()) {
-    const std::size_t behind = line.rfind("{\"t\":");
-    if (behind == std::string::npos || behind == 0) return event.status();
-    event = actors::RunEventFromJson(line.substr(behind));
-    RETURN_IF_ERROR(event.status());
-  }
-  On(*event);
+  ASSIGN_OR_RETURN(const actors::RunEvent event, actors::RunEventFromJson(line));
+  On(event);
   return absl::OkStatus();
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "actors/run_config.h"
+#include "actors/run_config_keys.h"
 #include "actors/run_event.h"
 #include "apps/rondo/report/trial.h"
 
@@ -17,8 +18,7 @@ class MetricsReader {
   // `name`: of the trial, until its result tells the run's id.
   explicit MetricsReader(const std::string& name) { trial_.name = name; }
 
-  // One line of metrics.jsonl without its end. kInvalidArgument: no event. What a crash tore off is
-  // none, and is passed over where a head that was resumed has written on behind it.
+  // One line of metrics.jsonl without its end. kInvalidArgument: no event.
   absl::Status Add(const std::string& line);
   // Without a config of the run; `path` tells it from other runs without one.
   Trial Take(const std::string& path);
@@ -41,7 +41,7 @@ class MetricsReader {
 // Every key and value but run.seed and run.out, which do not make it another point.
 std::map<std::string, std::string> SettingsOf(const actors::RunConfig& config);
 // A value as settings hold it: numbers that are equal are written alike.
-std::string SettingText(double value);
+std::string SettingText(const actors::ConfigValue& value);
 // Settings on one line: Trial::point.
 std::string PointOf(const std::map<std::string, std::string>& settings);
 

@@ -11,24 +11,15 @@
 namespace apps::report {
 namespace {
 
-std::string ScalarText(const actors::ConfigValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* number = std::get_if<std::int64_t>(&value)) {
-    return SettingText(static_cast<double>(*number));
-  }
-  if (const auto* number = std::get_if<double>(&value)) return SettingText(*number);
-  return std::get<bool>(value) ? "true" : "false";
-}
-
 // The settings, and what makes two lines one point. A run whose tau was taken from another point's
 // interval has one for each seed, and they are still one point.
 void TakePoint(const actors::SweepLine& line, Trial& trial) {
   for (const auto& [key, value] : line.point) {
-    if (key != "run.seed") trial.settings[key] = ScalarText(value);
+    if (key != "run.seed") trial.settings[key] = SettingText(value);
   }
   std::map<std::string, std::string> identity = trial.settings;
   if (line.matched.has_value()) {
-    for (const auto& [key, value] : *line.matched) trial.matched[key] = ScalarText(value);
+    for (const auto& [key, value] : *line.matched) trial.matched[key] = SettingText(value);
     identity.erase("strategy.tau");
     identity["matched"] = actors::DescribePoint(*line.matched);
   }
@@ -40,7 +31,8 @@ void AddFromResult(Trial& trial) {
   if (!trial.result.has_value()) return;
   const actors::RunResult& result = *trial.result;
   if (!result.run_id.empty()) trial.name = result.run_id;
-  if (result.workers > 0) trial.settings.try_emplace("run.workers", SettingText(result.workers));
+  if (result.workers > 0)
+    trial.settings.try_emplace("run.workers", SettingText(std::int64_t{result.workers}));
   if (!result.strategy.empty()) trial.settings.try_emplace("strategy.name", result.strategy);
   if (!result.model.empty()) trial.settings.try_emplace("model.name", result.model);
   if (!result.data.empty()) trial.settings.try_emplace("data.source", result.data);
